@@ -1,0 +1,187 @@
+"""The pipeline: two tables and one function. Read this first.
+
+    uploads ─────────┐
+                     ├─> accept ─> decode ─> encode ─> index ──┐
+    search-requests ─┘                          └─> match ─────┴─> features, results
+
+A track comes in as an `Upload` on `uploads`, or as the query of a `SearchRequest` on `search-requests`.
+`accept` checks it, copies its bytes into the blob store and makes a `Work` of it: what is wanted, what is there already.
+Each stage says the same sentence: take a work, make what is wanted and missing, store it, say so, pass it on.
+`next_stage` tells where to: it is a make-file for sound. `index` ends an ingest, `match` ends a search.
+What a stage gives up on goes to `dead-letters`; every stage tells `features` what it made.
+Ingests and m:n searches travel on the `bulk` lane, 1:1 and 1:n on `live`: same stages, own topics and groups.
+Topics, consumer groups, workers, compose services and what a task or a depth needs are all derived from these rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+LANES = ("bulk", "live")
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Something a stage makes of an audio, and what it is made from."""
+
+    kind: str
+    stage: str
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step, one Faust app and consumer group per lane.
+
+    `each` is what its agent is called with: a request, every audio of a work in turn, or the whole work.
+    `partitions` are those of its (bulk, live) topic; 0 where the stage is not on that lane.
+    """
+
+    name: str
+    each: Literal["request", "audio", "work"]
+    heavy: bool
+    time_limit_s: float
+    partitions: tuple[int, int]
+
+
+ARTIFACTS = (
+    #        kind                 made by    from
+    Artifact("waveform",          "decode", ()),
+    Artifact("envelope",          "decode", ()),
+    Artifact("cqt",               "encode", ("waveform",)),
+    Artifact("full_audio_latent", "encode", ("cqt",)),
+    Artifact("index",             "index",  ()),
+    Artifact("result",            "match",  ()),
+)  # fmt: skip
+
+STAGES = (
+    #     name      called for each  heavy  time limit  partitions (bulk, live)
+    Stage("accept", "request",       False,      120.0, (8, 4)),
+    Stage("decode", "audio",         True,       120.0, (4, 2)),
+    Stage("encode", "audio",         True,       300.0, (4, 2)),
+    Stage("index",  "work",          False,      300.0, (4, 0)),
+    Stage("match",  "work",          True,     1_800.0, (4, 2)),
+)  # fmt: skip
+
+
+def missing(wanted: Iterable[str], present: Iterable[str], failed: Iterable[str]) -> set[str]:
+    """The kinds still to be made: what is wanted and, link by link, what that is made from."""
+    needs = {artifact.kind: artifact.needs for artifact in ARTIFACTS}
+    settled, todo, ahead = {*present, *failed}, set[str](), list(wanted)
+    while ahead:
+        kind = ahead.pop()
+        if kind not in settled and kind not in todo:
+            todo.add(kind)
+            ahead.extend(needs[kind])
+    return todo
+
+
+def next_stage(wanted: Iterable[str], present: Iterable[str], failed: Iterable[str]) -> str:
+    """The first stage, in the order of the table, that makes something still missing; "" when nothing is."""
+    todo = missing(wanted, present, failed)
+    makers = {artifact.stage for artifact in ARTIFACTS if artifact.kind in todo}
+    return next((stage.name for stage in STAGES if stage.name in makers), "")
+
+
+# ── What a caller may ask for ────────────────────────────────────────────────────────────────────────────────────────
+
+TASKS: Mapping[str, tuple[str, ...]] = {"full_audio_latent": ("cqt", "full_audio_latent")}  # task: kinds it stands for
+DEPTHS: Mapping[str, tuple[str, ...]] = {"track": ("full_audio_latent",)}  # depth: tasks both sides need
+ENCODER_TYPES = ("type2",)
+PROFILES = ("search",)
+OUTCOMES = frozenset({"index", "result"})  # the kinds that end a work: not artifacts of an audio
+
+
+def wanted_by_ingest(tasks: Iterable[str]) -> frozenset[str]:
+    return frozenset({"envelope", "index"}.union(*(TASKS[task] for task in tasks)))
+
+
+def wanted_by_search(depth: str) -> frozenset[str]:
+    return frozenset({"envelope", "result"}.union(*(TASKS[task] for task in DEPTHS[depth])))
+
+
+def spoiled_by(kind: str) -> set[str]:
+    """The kinds that can no longer be made once `kind` failed: itself and all that is made from it."""
+    spoiled = {kind}
+    for artifact in ARTIFACTS:  # rows stand after what they need, so one pass is enough
+        if spoiled.intersection(artifact.needs):
+            spoiled.add(artifact.kind)
+    return spoiled
+
+
+def stage(name: str) -> Stage:
+    return next(row for row in STAGES if row.name == name)
+
+
+def made_by(stage_name: str) -> tuple[str, ...]:
+    return tuple(artifact.kind for artifact in ARTIFACTS if artifact.stage == stage_name)
+
+
+# ── Topics, groups, workers ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A Kafka topic as it is created. `flush_each` fsyncs every record: where its source cannot be asked again."""
+
+    name: str
+    partitions: int
+    retention_days: int
+    flush_each: bool = False
+
+    @property
+    def config(self) -> dict[str, str]:
+        flush = {"flush.messages": "1"} if self.flush_each else {}
+        return {"retention.ms": str(self.retention_days * 86_400_000), "cleanup.policy": "delete", **flush}
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A stage on a lane: where it reads, and as which consumer group."""
+
+    stage: Stage
+    lane: str
+    topic: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A process with one Faust app per (stage, lane) and one heavy child; `child_nice` lowers the child's priority."""
+
+    name: str
+    stages: tuple[str, ...]
+    lane: str
+    child_nice: int = 0
+
+
+REQUEST_TOPICS = {"bulk": "uploads", "live": "search-requests"}  # what `accept` reads on each lane
+
+WORKERS = (
+    Worker("bulk", ("accept", "decode", "encode", "index", "match"), "bulk", child_nice=10),
+    Worker("live", ("accept", "decode", "encode"), "live"),
+    Worker("match", ("match",), "live"),  # of its own, so that an answer never waits behind a decoding
+)
+
+
+def topic(stage_name: str, lane: str) -> str:
+    return REQUEST_TOPICS[lane] if stage_name == "accept" else f"work.{lane}.{stage_name}"
+
+
+def consumers() -> Iterator[Consumer]:
+    for row in STAGES:
+        for lane, partitions in zip(LANES, row.partitions, strict=True):
+            if partitions:
+                yield Consumer(row, lane, topic(row.name, lane), f"soundtrace.{lane}.{row.name}")
+
+
+def topics() -> tuple[Topic, ...]:
+    """All topics: requests, work, what becomes of it."""
+    read = tuple(
+        Topic(c.topic, c.stage.partitions[LANES.index(c.lane)], 7, flush_each=c.stage.name == "accept")
+        for c in consumers()
+    )
+    told = (Topic("progress", 4, 7), Topic("features", 8, 30), Topic("results", 4, 30), Topic("dead-letters", 1, 30))
+    return read + told
