@@ -1,0 +1,217 @@
+"""One pure check of a request against what the catalogue knows. The API and `accept` both call it.
+
+`look_…` fetches what a request names, `check_…` decides. So HTTP and Kafka refuse the same things in the same words.
+What is planned but not built yet is refused by name: an empty answer would look like "nothing matches".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from streams import pipeline
+from streams.errors import Invalid, NotFound
+from streams.records import SearchRequest
+from streams.settings import Settings
+from streams.stores.catalogue import Blob, Catalogue, Dataset, TrackRow
+
+# the contract's vocabulary (A3, A5); pipeline.TASKS and .DEPTHS are what is built of it
+TASKS = (
+    "full_audio_latent", "stem_vocals", "stem_bass", "stem_drums", "stem_other", "light_stem", "motif", "section",
+)  # fmt: skip
+DEPTHS = ("track", "stem", "light_stem", "section", "stem_section", "motif")
+PROFILES = ("search", "comprehensive1")
+STEM_TYPES = ("vocals", "bass", "drums", "other")
+SEARCH_TYPES = ("1:1", "1:n", "m:n")
+LIMIT_MAX = 1_000
+NOT_BUILT = "is not built yet in this version"
+
+# field: what each search type says to it (contract, A5)
+FIELD_RULES: Mapping[str, tuple[str, str, str]] = {
+    #                           1:1          1:n          m:n
+    "query_uri":              ("required",  "required",  "forbidden"),
+    "candidate_uri":          ("required",  "forbidden", "forbidden"),
+    "candidate_dataset_name": ("forbidden", "required",  "required"),
+    "query_dataset_name":     ("forbidden", "forbidden", "required"),
+}  # fmt: skip
+
+BLOB_NAME = re.compile(r"^dataset/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}_[^/\x00]{1,160}$")
+Fault = dict[str, str]  # {"field", "detail"}
+
+
+@dataclass(frozen=True, slots=True)
+class SearchView:
+    """What a search names, as the catalogue knows it; None for what it does not name or what does not exist."""
+
+    query_dataset: Dataset | None
+    candidate_dataset: Dataset | None
+    queries: tuple[TrackRow, ...]  # usable tracks
+    candidates: tuple[TrackRow, ...]
+    queries_skipped: int
+    candidates_skipped: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """An accepted search: m queries against n candidates, and what had to be left out."""
+
+    lane: str
+    m: int
+    n: int
+    queries_skipped: int
+    candidates_skipped: int
+
+
+def check_tasks(tasks: Iterable[str], encoder_type: str) -> tuple[str, ...]:
+    """The tasks without repeats, in the contract's order.
+
+    Raises: `Invalid` `validation-failed`, every fault listed.
+    """
+    asked = tuple(tasks)
+    faults = [] if asked else [_fault("tasks", "name at least one task")]
+    for task in dict.fromkeys(asked):
+        if task not in TASKS:
+            faults.append(_fault("tasks", f"'{task}' is no task; tasks are {', '.join(TASKS)}"))
+        elif task not in pipeline.TASKS:
+            faults.append(_fault("tasks", f"task '{task}' {NOT_BUILT}; built: {', '.join(pipeline.TASKS)}"))
+    _refuse(faults + _encoder_faults(encoder_type))
+    return tuple(task for task in TASKS if task in asked)
+
+
+def check_search_fields(request: SearchRequest) -> SearchRequest:
+    """The request with its search type in lower case, when its fields alone are in order.
+
+    Raises: `Invalid` `field-not-allowed` for a field its search type forbids, else `validation-failed`.
+    """
+    request = request.model_copy(update={"search_type": request.search_type.lower()})
+    faults = _encoder_faults(request.encoder_type)
+    if request.profile not in PROFILES:
+        faults.append(_fault("profile", f"'{request.profile}' is no profile; profiles are {', '.join(PROFILES)}"))
+    elif request.profile not in pipeline.PROFILES:
+        faults.append(_fault("profile", f"profile '{request.profile}' {NOT_BUILT}"))
+    if request.depth not in DEPTHS:
+        faults.append(_fault("depth", f"'{request.depth}' is no depth; depths are {', '.join(DEPTHS)}"))
+    elif request.depth not in pipeline.DEPTHS:
+        faults.append(_fault("depth", f"depth '{request.depth}' {NOT_BUILT}; built: {', '.join(pipeline.DEPTHS)}"))
+    if not request.stem_types or not set(request.stem_types) <= set(STEM_TYPES):
+        faults.append(_fault("stem_types", f"must name at least one of {', '.join(STEM_TYPES)}, and no other"))
+    if not 1 <= request.limit <= LIMIT_MAX:
+        faults.append(_fault("limit", f"{request.limit} is not within 1..{LIMIT_MAX}"))
+    if request.search_type not in SEARCH_TYPES:
+        faults.append(_fault("search_type", f"'{request.search_type}' is not one of {', '.join(SEARCH_TYPES)}"))
+    else:
+        forbidden, required = _field_faults(request)
+        if forbidden:
+            _refuse(forbidden, code="field-not-allowed")
+        faults += required
+    _refuse(faults)
+    return request
+
+
+async def look_for_search(request: SearchRequest, catalogue: Catalogue) -> SearchView:
+    """What the catalogue knows about the datasets that a search names."""
+    queries = await _look_at_dataset(request, request.query_dataset_name, catalogue)
+    candidates = await _look_at_dataset(request, request.candidate_dataset_name, catalogue)
+    return SearchView(queries[0], candidates[0], queries[1], candidates[1], queries[2], candidates[2])
+
+
+def check_search(request: SearchRequest, view: SearchView, limits: Settings) -> SearchPlan:
+    """What the search comes to.
+
+    Args:
+        request: as `check_search_fields` gave it back.
+    Raises: `NotFound` `dataset-not-found`; `Invalid` `dataset-empty`, `encoder-not-ingested`, `too-many-pairs`.
+    """
+    if request.search_type == "1:1":
+        return SearchPlan("live", 1, 1, 0, 0)
+    many = request.search_type == "m:n"
+    sides = [(request.candidate_dataset_name, view.candidate_dataset, view.candidates, view.candidates_skipped)]
+    if many:
+        sides.insert(0, (request.query_dataset_name, view.query_dataset, view.queries, view.queries_skipped))
+    for name, dataset, usable, skipped in sides:
+        if dataset is None:
+            remedy = "create it and ingest into it, or list your datasets"
+            raise NotFound(f"there is no dataset named '{name}'", remedy, code="dataset-not-found")
+        if not usable and not skipped:
+            raise Invalid(f"dataset '{name}' has no tracks", "ingest audio into it first", code="dataset-empty")
+        if not usable:
+            tasks = ", ".join(pipeline.DEPTHS[request.depth])
+            fact = f"no track of dataset '{name}' has {request.encoder_type} features for depth '{request.depth}'"
+            remedy = f"ingest its files with {request.encoder_type} and the tasks {tasks}"
+            raise Invalid(fact, remedy, code="encoder-not-ingested")
+    m, n = len(view.queries) if many else 1, len(view.candidates)
+    if m * n > limits.pairs_max:
+        fact = f"{m} queries x {n} candidates are {m * n} pairs, the limit is {limits.pairs_max}"
+        raise Invalid(fact, "search in smaller datasets", code="too-many-pairs")
+    return SearchPlan("bulk" if many else "live", m, n, view.queries_skipped, view.candidates_skipped)
+
+
+def check_blob_name(name: str) -> str:
+    """The name, when it has the form `dataset/<uuid>_<name>`.
+
+    Raises: `Invalid` `invalid-blob-name`; nothing was opened or fetched.
+    """
+    if not BLOB_NAME.match(name) or ".." in name.split("_", 1)[1].split("/"):
+        shown = name[:80].encode("unicode_escape").decode()
+        remedy = "use the blob_name that the upload returned: dataset/<uuid>_<name>"
+        raise Invalid(f"'{shown}' is not a blob name", remedy, code="invalid-blob-name")
+    return name
+
+
+async def known_blob(tenant: str, name: str, catalogue: Catalogue) -> Blob:
+    """The blob a caller names: an uploaded one by its blob name, one that came over Kafka by its URI.
+
+    Raises: `NotFound` `blob-not-found`, `Invalid` `invalid-blob-name` when nothing of that name can exist.
+    """
+    try:
+        return await catalogue.blob(tenant, name)
+    except NotFound:
+        check_blob_name(name)
+        raise
+
+
+async def _look_at_dataset(
+    request: SearchRequest, name: str | None, catalogue: Catalogue
+) -> tuple[Dataset | None, tuple[TrackRow, ...], int]:
+    if name is None:
+        return None, (), 0
+    try:
+        dataset = await catalogue.dataset_by_name(request.tenant, name)
+    except NotFound:
+        return None, (), 0
+    tasks = pipeline.DEPTHS[request.depth]
+    usable = await catalogue.tracks(
+        request.tenant, dataset.dataset_id, encoder_type=request.encoder_type, tasks=tasks
+    )
+    held = await catalogue.count_tracks(request.tenant, dataset.dataset_id)
+    return dataset, tuple(usable), held - len(usable)
+
+
+def _field_faults(request: SearchRequest) -> tuple[list[Fault], list[Fault]]:
+    column = SEARCH_TYPES.index(request.search_type)
+    forbidden, required = [], []
+    for field, rules in FIELD_RULES.items():
+        given = getattr(request, field) is not None
+        if rules[column] == "forbidden" and given:
+            forbidden.append(_fault(field, f"not allowed in a {request.search_type} search"))
+        if rules[column] == "required" and not given:
+            required.append(_fault(field, f"required in a {request.search_type} search"))
+    return forbidden, required
+
+
+def _encoder_faults(encoder_type: str) -> list[Fault]:
+    if encoder_type in pipeline.ENCODER_TYPES:
+        return []
+    built = ", ".join(pipeline.ENCODER_TYPES)
+    return [_fault("encoder_type", f"encoder type '{encoder_type}' {NOT_BUILT}; built: {built}")]
+
+
+def _fault(field: str, detail: str) -> Fault:
+    return {"field": field, "detail": detail}
+
+
+def _refuse(faults: list[Fault], code: str = "validation-failed") -> None:
+    if faults:
+        told = "; ".join(f"{fault['field']}: {fault['detail']}" for fault in faults)
+        raise Invalid(f"the request cannot be taken: {told}", "mend the named fields", code=code, errors=faults)

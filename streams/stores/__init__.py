@@ -1,0 +1,1 @@
+"""Where truth lives: ports (blobs, vectors, catalogue, read model) and what stands behind them."""

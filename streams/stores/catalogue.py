@@ -1,0 +1,386 @@
+"""The catalogue: datasets, blobs, tracks and what the pipeline must remember about requests. This is truth.
+
+Every question names a tenant, and what belongs to another one answers as if it had never existed. Its in-memory twin
+is the same SQL on `sqlite+aiosqlite://`; one suite judges both (tests/streams/stores/test_catalogue.py).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, and_, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streams.errors import Conflict, Invalid, NotFound
+from streams.records import Health
+from streams.stores import tables
+from streams.stores.database import Database, insert
+
+NAMESPACE = uuid.UUID("5f0c1a51-7a44-5c53-9d6b-2a6f9f1f3b10")  # of every id we derive
+
+
+def epoch_ms(moment: datetime | None = None) -> int:
+    return int((moment or datetime.now(UTC)).timestamp() * 1000)
+
+
+def track_id_of(dataset_id: str, audio_id: str) -> str:
+    """A track is (dataset, SHA-256 of the bytes), so its id follows from them."""
+    return str(uuid.uuid5(NAMESPACE, f"{dataset_id}/{audio_id}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    dataset_id: str
+    tenant: str
+    name: str
+    description: str
+    created_at_ms: int
+    ingested_tasks: tuple[str, ...] = ()
+    encoder_types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """What a tenant calls an audio (a blob name or a URI) and which bytes that is."""
+
+    tenant: str
+    uri: str
+    audio_id: str
+    filename: str
+    size_bytes: int
+    created_at_ms: int = field(default_factory=epoch_ms)
+    expires_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRow:
+    """A live track of a dataset. `tasks` are the searchable ones, of every encoder type in `encoder_types`."""
+
+    tenant: str
+    dataset_id: str
+    track_id: str
+    audio_id: str
+    blob_uri: str
+    filename: str
+    duration_s: float
+    rate_hz: int
+    channels: int
+    health: Health
+    metadata: Mapping[str, str]
+    ingested_at_ms: int = field(default_factory=epoch_ms)
+    expires_at_ms: int | None = None
+    encoder_types: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+
+
+class Catalogue:
+    """Questions and changes, one short transaction each. Raises `Unavailable` when the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    # ── datasets ──
+
+    async def create_dataset(self, tenant: str, name: str, description: str = "") -> Dataset:
+        """A new dataset. Raises: `Conflict` `dataset-exists`, with `existing_dataset_id` in its facts."""
+        made = Dataset(str(uuid.uuid4()), tenant, unicodedata.normalize("NFC", name), description, epoch_ms())
+        try:
+            async with self.database.write() as connection:
+                await connection.execute(tables.datasets.insert().values(**_dataset_columns(made)))
+        except IntegrityError:
+            existing = await self.dataset_by_name(tenant, name)
+            remedy = f"use the existing one ({existing.dataset_id}) or choose another name"
+            facts = {"existing_dataset_id": existing.dataset_id}
+            raise Conflict(f"a dataset named '{name}' exists", remedy, code="dataset-exists", **facts) from None
+        return made
+
+    async def ensure_dataset(self, tenant: str, name: str) -> Dataset:
+        """The dataset of that name, made now if there is none."""
+        try:
+            return await self.dataset_by_name(tenant, name)
+        except NotFound:
+            try:
+                return await self.create_dataset(tenant, name)
+            except Conflict:  # another worker made it in between
+                return await self.dataset_by_name(tenant, name)
+
+    async def dataset_by_name(self, tenant: str, name: str) -> Dataset:
+        """Raises: `NotFound` `dataset-not-found`."""
+        wanted = unicodedata.normalize("NFC", name)
+        found = await self._datasets(tenant, tables.datasets.c.name == wanted)
+        if not found:
+            raise _no_dataset(f"there is no dataset named '{name}'")
+        return found[0]
+
+    async def dataset(self, tenant: str, dataset_id: str) -> Dataset:
+        """Raises: `NotFound` `dataset-not-found`."""
+        found = await self._datasets(tenant, tables.datasets.c.dataset_id == dataset_id)
+        if not found:
+            raise _no_dataset(f"there is no dataset {dataset_id}")
+        return found[0]
+
+    async def datasets(self, tenant: str, *, after: str | None = None, limit: int | None = None) -> list[Dataset]:
+        """A tenant's datasets, oldest first; with `after`, those behind that dataset id."""
+        found = await self._datasets(tenant)
+        start = next((i + 1 for i, dataset in enumerate(found) if dataset.dataset_id == after), 0)
+        return found[start : None if limit is None else start + limit]
+
+    async def _datasets(self, tenant: str, *conditions: Any) -> list[Dataset]:
+        columns = tables.datasets.c
+        tasks = tables.track_tasks
+        async with self.database.read() as connection:
+            rows = await connection.execute(
+                select(tables.datasets)
+                .where(columns.tenant == tenant, *conditions)
+                .order_by(columns.created_at_ms, columns.dataset_id)
+            )
+            found = [dict(row) for row in rows.mappings()]
+            ids = [row["dataset_id"] for row in found]
+            done = await connection.execute(
+                select(tasks.c.dataset_id, tasks.c.task, tasks.c.encoder_type)
+                .where(tasks.c.dataset_id.in_(ids))
+                .distinct()
+            )
+            held = done.all()
+        return [
+            Dataset(
+                **row,
+                ingested_tasks=tuple(sorted({t.task for t in held if t.dataset_id == row["dataset_id"]})),
+                encoder_types=tuple(sorted({t.encoder_type for t in held if t.dataset_id == row["dataset_id"]})),
+            )
+            for row in found
+        ]
+
+    async def pin(self, dataset_id: str, encoder_type: str, model_version: str) -> str:
+        """The model version a dataset keeps for an encoder type: the given one where none is pinned yet."""
+        async with self.database.write() as connection:
+            values = {"dataset_id": dataset_id, "encoder_type": encoder_type, "model_version": model_version}
+            await connection.execute(insert(connection, tables.pins).values(values).on_conflict_do_nothing())
+            columns = tables.pins.c
+            row = await connection.execute(
+                select(columns.model_version).where(
+                    columns.dataset_id == dataset_id, columns.encoder_type == encoder_type
+                )
+            )
+            return str(row.scalar_one())
+
+    async def switch_pin(self, dataset_id: str, encoder_type: str, model_version: str) -> None:
+        """Let a reindexed dataset speak the given model version from now on."""
+        columns = tables.pins.c
+        async with self.database.write() as connection:
+            await connection.execute(
+                update(tables.pins)
+                .where(columns.dataset_id == dataset_id, columns.encoder_type == encoder_type)
+                .values(model_version=model_version)
+            )
+
+    # ── blobs ──
+
+    async def add_blob(self, blob: Blob) -> None:
+        """Remember what a name stands for. The first bytes a name stood for stay."""
+        values = {name: getattr(blob, name) for name in tables.blobs.c.keys()}
+        async with self.database.write() as connection:
+            await connection.execute(insert(connection, tables.blobs).values(values).on_conflict_do_nothing())
+
+    async def blob(self, tenant: str, uri: str) -> Blob:
+        """Raises: `NotFound` `blob-not-found`, also when it expired or belongs to another tenant."""
+        columns = tables.blobs.c
+        async with self.database.read() as connection:
+            rows = await connection.execute(
+                select(tables.blobs).where(columns.tenant == tenant, columns.uri == uri, _alive(columns.expires_at_ms))
+            )
+            row = rows.mappings().first()
+        if row is None:
+            raise NotFound(f"there is no blob '{uri}'", "upload the file again", code="blob-not-found")
+        return Blob(**row)
+
+    # ── tracks ──
+
+    async def add_track(self, track: TrackRow, encoder_type: str, tasks: Iterable[str], model_version: str) -> None:
+        """Make a track, or more tasks of it, searchable. Idempotent; the first ingest's time and name stay."""
+        values = {name: getattr(track, name) for name in tables.tracks.c.keys()}
+        values["health"] = track.health.model_dump()
+        values["metadata"] = dict(track.metadata)
+        rows = [
+            {
+                "dataset_id": track.dataset_id,
+                "track_id": track.track_id,
+                "encoder_type": encoder_type,
+                "task": task,
+                "model_version": model_version,
+            }
+            for task in tasks
+        ]
+        async with self.database.write() as connection:
+            await connection.execute(insert(connection, tables.tracks).values(values).on_conflict_do_nothing())
+            statement = insert(connection, tables.track_tasks).values(rows)
+            keys = ["dataset_id", "track_id", "encoder_type", "task"]
+            await connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=keys, set_={"model_version": statement.excluded.model_version}
+                )
+            )
+
+    async def tracks(
+        self, tenant: str, dataset_id: str, *, encoder_type: str | None = None, tasks: Iterable[str] = ()
+    ) -> list[TrackRow]:
+        """Live tracks in order of their ids; with `encoder_type`, those that have all `tasks` of that type."""
+        found = await self._tracks(tenant, tables.tracks.c.dataset_id == dataset_id)
+        if encoder_type is None:
+            return [track for track, _ in found]
+        needed = {(encoder_type, task) for task in tasks}
+        return [track for track, held in found if needed <= held]
+
+    async def track(self, tenant: str, dataset_id: str, track_id: str) -> TrackRow:
+        """Raises: `NotFound` `track-not-found`."""
+        columns = tables.tracks.c
+        found = await self._tracks(tenant, and_(columns.dataset_id == dataset_id, columns.track_id == track_id))
+        if not found:
+            raise NotFound(f"there is no track {track_id}", "list the dataset's tracks", code="track-not-found")
+        return found[0][0]
+
+    async def count_tracks(self, tenant: str, dataset_id: str) -> int:
+        columns = tables.tracks.c
+        async with self.database.read() as connection:
+            count = select(func.count()).where(columns.tenant == tenant, columns.dataset_id == dataset_id)
+            return int((await connection.execute(count)).scalar_one())
+
+    async def _tracks(self, tenant: str, condition: Any) -> list[tuple[TrackRow, set[tuple[str, str]]]]:
+        columns, tasks = tables.tracks.c, tables.track_tasks.c
+        async with self.database.read() as connection:
+            rows = await connection.execute(
+                select(tables.tracks, tasks.encoder_type, tasks.task)
+                .join(
+                    tables.track_tasks,
+                    and_(tasks.dataset_id == columns.dataset_id, tasks.track_id == columns.track_id),
+                )
+                .where(columns.tenant == tenant, condition, _alive(columns.expires_at_ms))
+                .order_by(columns.track_id)
+            )
+            grouped: dict[str, tuple[RowMapping, set[tuple[str, str]]]] = {}
+            for row in rows.mappings():
+                held = grouped.setdefault(row["track_id"], (row, set()))[1]
+                held.add((row["encoder_type"], row["task"]))
+        return [(_track(row, held), held) for row, held in grouped.values()]
+
+    # ── requests ──
+
+    async def was_accepted(self, tenant: str, event_id: str) -> bool:
+        columns = tables.accepted.c
+        async with self.database.read() as connection:
+            rows = await connection.execute(
+                select(columns.event_id).where(columns.tenant == tenant, columns.event_id == event_id)
+            )
+            return rows.first() is not None
+
+    async def mark_accepted(self, tenant: str, event_id: str) -> None:
+        """Said after the work was published: a crash in between repeats it, with the same ids."""
+        values = {"tenant": tenant, "event_id": event_id, "accepted_at_ms": epoch_ms()}
+        async with self.database.write() as connection:
+            await connection.execute(insert(connection, tables.accepted).values(values).on_conflict_do_nothing())
+
+    async def agree_on_job(self, tenant: str, job_id: str, kind: str, index: int, size: int) -> None:
+        """Hold a record to what the first record of its job said.
+
+        Raises: `Invalid` `job-inconsistent` when kind or size differ, or the index is not below the size.
+        """
+        values = {"tenant": tenant, "job_id": job_id, "kind": kind, "size": size}
+        columns = tables.job_sizes.c
+        async with self.database.write() as connection:
+            if index < size:
+                await connection.execute(insert(connection, tables.job_sizes).values(values).on_conflict_do_nothing())
+            rows = await connection.execute(
+                select(columns.kind, columns.size).where(columns.tenant == tenant, columns.job_id == job_id)
+            )
+            said = rows.first()
+        if said is None or index >= size or (said.kind, said.size) != (kind, size):
+            first = f"the job's first record said {said.kind} of {said.size}" if said else "no record came before it"
+            fact = f"record {index} of job '{job_id}' says {kind} of {size}, but {first}"
+            remedy = "give all records of a job the same size and an index below it, or use a new job id"
+            raise Invalid(fact, remedy, code="job-inconsistent")
+
+    async def cancel(self, tenant: str, job_id: str) -> None:
+        values = {"tenant": tenant, "job_id": job_id, "cancelled_at_ms": epoch_ms()}
+        async with self.database.write() as connection:
+            await connection.execute(insert(connection, tables.cancels).values(values).on_conflict_do_nothing())
+
+    async def is_cancelled(self, tenant: str, job_id: str) -> bool:
+        columns = tables.cancels.c
+        async with self.database.read() as connection:
+            rows = await connection.execute(
+                select(columns.job_id).where(columns.tenant == tenant, columns.job_id == job_id)
+            )
+            return rows.first() is not None
+
+    # ── attempts ──
+
+    async def begin_attempt(self, group: str, event_id: str) -> tuple[int, int]:
+        """Count a start, durably, before the work begins. Returns (starts, failures) so far, this start included."""
+        return await self._count(group, event_id, starts=1, failures=0)
+
+    async def fail_attempt(self, group: str, event_id: str) -> int:
+        """Count a failure the worker saw. Returns the failures so far."""
+        return (await self._count(group, event_id, starts=0, failures=1))[1]
+
+    async def forget_attempts(self, group: str, event_id: str) -> None:
+        columns = tables.attempts.c
+        async with self.database.write() as connection:
+            await connection.execute(
+                delete(tables.attempts).where(columns.consumer_group == group, columns.event_id == event_id)
+            )
+
+    async def _count(self, group: str, event_id: str, starts: int, failures: int) -> tuple[int, int]:
+        columns = tables.attempts.c
+        async with self.database.write() as connection:
+            statement = insert(connection, tables.attempts).values(
+                consumer_group=group, event_id=event_id, starts=starts, failures=failures
+            )
+            rows = await connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["consumer_group", "event_id"],
+                    set_={"starts": columns.starts + starts, "failures": columns.failures + failures},
+                ).returning(columns.starts, columns.failures)
+            )
+            starts_now, failures_now = rows.one()
+        return int(starts_now), int(failures_now)
+
+
+async def add_to_outbox(
+    connection: AsyncConnection, topic: str, key: bytes, value: bytes, headers: Iterable[tuple[str, bytes]]
+) -> int:
+    """A record to publish, written in the caller's transaction. Returns its id."""
+    encoded = [[name, content.decode()] for name, content in headers]
+    rows = await connection.execute(
+        tables.outbox.insert()
+        .values(topic=topic, key=key, value=value, headers=encoded)
+        .returning(tables.outbox.c.id)
+    )
+    return int(rows.scalar_one())
+
+
+def _alive(expires_at_ms: Any) -> Any:
+    return expires_at_ms.is_(None) | (expires_at_ms > epoch_ms())
+
+
+def _no_dataset(message: str) -> NotFound:
+    return NotFound(message, "create it, or list your datasets", code="dataset-not-found")
+
+
+def _dataset_columns(dataset: Dataset) -> dict[str, Any]:
+    return {name: getattr(dataset, name) for name in tables.datasets.c.keys()}
+
+
+def _track(row: RowMapping, held: set[tuple[str, str]]) -> TrackRow:
+    values = {name: row[name] for name in tables.tracks.c.keys()}
+    values["health"] = Health.model_validate(row["health"])
+    return TrackRow(
+        **values,
+        encoder_types=tuple(sorted({encoder_type for encoder_type, _ in held})),
+        tasks=tuple(sorted({task for _, task in held})),
+    )

@@ -1,0 +1,103 @@
+"""The SQL engine behind catalogue and read model: short `begin immediate` transactions from any process.
+
+SQLite takes WAL, `synchronous=FULL` (an acknowledged row survives power loss; the catalogue is truth) and a busy
+timeout; without `begin immediate`, two writers fail with "database is locked" whatever the timeout (measured
+2026-11-21). Whatever the driver raises becomes `Unavailable`: a database fault is never blamed on the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Table, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
+
+from streams.errors import Unavailable
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT_MS = 15_000
+
+
+class Database:
+    """An engine with our transaction rules. `sqlite+aiosqlite://` (no path) lives in memory: the twin for tests."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        in_memory = make_url(url).database in (None, "", ":memory:")
+        options: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {}
+        self.engine: AsyncEngine = create_async_engine(url, **options)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        if self.is_sqlite:
+            event.listen(self.engine.sync_engine, "connect", _sqlite_pragmas)
+            event.listen(self.engine.sync_engine, "begin", _begin)
+
+    async def migrate(self) -> None:
+        """Bring the schema to the newest version; safe to call from several processes."""
+        if self.is_sqlite and (path := make_url(self.url).database) not in (None, "", ":memory:"):
+            assert path is not None
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        async with self.write() as connection:
+            await connection.run_sync(_upgrade)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that may write. Committed when the block ends, rolled back when it raises."""
+        async with self._connect() as connection, connection.begin():
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A snapshot for reading; never waits for a writer."""
+        async with self._connect() as connection:
+            connection.sync_connection.info["reading"] = True  # type: ignore[union-attr]
+            try:
+                yield connection
+            finally:
+                connection.sync_connection.info["reading"] = False  # type: ignore[union-attr]
+
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self.engine.connect() as connection:
+                yield connection
+        except IntegrityError:
+            raise
+        except (SQLAlchemyError, OSError) as error:
+            reason = str(getattr(error, "orig", error)).splitlines()[0]
+            raise Unavailable(f"the database does not answer: {reason}", "see that its disk or server is well") from error
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def insert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An `insert` that knows `on_conflict_do_…`, in the connection's dialect."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def _sqlite_pragmas(dbapi_connection: Any, _record: Any) -> None:
+    dbapi_connection.isolation_level = None  # we say BEGIN ourselves
+    cursor = dbapi_connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN" if connection.info.get("reading") else "BEGIN IMMEDIATE")
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
