@@ -30,7 +30,7 @@ def schema(name: str) -> dict[str, Any]:
     return read(FOLDER / f"{name}.avsc")
 
 
-def schema_fingerprint(parsed: dict[str, Any]) -> bytes:
+def schema_fingerprint(parsed: dict[str, Any] | str) -> bytes:
     """CRC-64-AVRO of the parsing canonical form, 8 bytes, little-endian: as single-object encoding carries it."""
     return bytes.fromhex(fingerprint(to_parsing_canonical_form(parsed), "CRC-64-AVRO"))
 
