@@ -91,6 +91,7 @@ TASKS: Mapping[str, tuple[str, ...]] = {"full_audio_latent": ("cqt", "full_audio
 DEPTHS: Mapping[str, tuple[str, ...]] = {"track": ("full_audio_latent",)}  # depth: tasks both sides need
 ENCODER_TYPES = ("type2",)
 PROFILES = ("search",)
+INDEXED = ("full_audio_latent",)  # the kinds whose rows are vectors in the index
 OUTCOMES = frozenset({"index", "result"})  # the kinds that end a work: not artifacts of an audio
 
 

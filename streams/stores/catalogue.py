@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, delete, func, select, update
+from sqlalchemy import RowMapping, and_, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,16 +22,9 @@ from streams.records import Health
 from streams.stores import tables
 from streams.stores.database import Database, insert
 
-NAMESPACE = uuid.UUID("5f0c1a51-7a44-5c53-9d6b-2a6f9f1f3b10")  # of every id we derive
-
 
 def epoch_ms(moment: datetime | None = None) -> int:
     return int((moment or datetime.now(UTC)).timestamp() * 1000)
-
-
-def track_id_of(dataset_id: str, audio_id: str) -> str:
-    """A track is (dataset, SHA-256 of the bytes), so its id follows from them."""
-    return str(uuid.uuid5(NAMESPACE, f"{dataset_id}/{audio_id}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +36,17 @@ class Dataset:
     created_at_ms: int
     ingested_tasks: tuple[str, ...] = ()
     encoder_types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """The model version that a dataset keeps for an encoder type."""
+
+    tenant: str
+    dataset_id: str
+    name: str
+    encoder_type: str
+    model_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,23 +174,31 @@ class Catalogue:
             )
             return str(row.scalar_one())
 
-    async def switch_pin(self, dataset_id: str, encoder_type: str, model_version: str) -> None:
-        """Let a reindexed dataset speak the given model version from now on."""
-        columns = tables.pins.c
-        async with self.database.write() as connection:
-            await connection.execute(
-                update(tables.pins)
-                .where(columns.dataset_id == dataset_id, columns.encoder_type == encoder_type)
-                .values(model_version=model_version)
+    async def pinned(self) -> list[Pinned]:
+        """Every dataset with every encoder type it has a model version for, of all tenants: for upkeep only."""
+        datasets, columns = tables.datasets.c, tables.pins.c
+        async with self.database.read() as connection:
+            rows = await connection.execute(
+                select(datasets.tenant, datasets.dataset_id, datasets.name, columns.encoder_type, columns.model_version)
+                .join(tables.pins, columns.dataset_id == datasets.dataset_id)
+                .order_by(datasets.created_at_ms, datasets.dataset_id)
             )
+            return [Pinned(**row) for row in rows.mappings()]
 
     # ── blobs ──
 
     async def add_blob(self, blob: Blob) -> None:
-        """Remember what a name stands for. The first bytes a name stood for stay."""
+        """Remember what a blob name stands for: for good."""
         values = {name: getattr(blob, name) for name in tables.blobs.c.keys()}
         async with self.database.write() as connection:
             await connection.execute(insert(connection, tables.blobs).values(values).on_conflict_do_nothing())
+
+    async def set_blob(self, blob: Blob) -> None:
+        """Remember what a URI stands for now: a file behind a URI may have been replaced since."""
+        values = {name: getattr(blob, name) for name in tables.blobs.c.keys()}
+        async with self.database.write() as connection:
+            statement = insert(connection, tables.blobs).values(values)
+            await connection.execute(statement.on_conflict_do_update(index_elements=["tenant", "uri"], set_=values))
 
     async def blob(self, tenant: str, uri: str) -> Blob:
         """Raises: `NotFound` `blob-not-found`, also when it expired or belongs to another tenant."""
@@ -226,6 +238,22 @@ class Catalogue:
                     index_elements=keys, set_={"model_version": statement.excluded.model_version}
                 )
             )
+
+    async def has_tasks(
+        self, dataset_id: str, track_id: str, encoder_type: str, tasks: Iterable[str], model_version: str
+    ) -> bool:
+        """Whether all these tasks of a track are searchable already, as made by this model version."""
+        columns = tables.track_tasks.c
+        async with self.database.read() as connection:
+            rows = await connection.execute(
+                select(columns.task).where(
+                    columns.dataset_id == dataset_id,
+                    columns.track_id == track_id,
+                    columns.encoder_type == encoder_type,
+                    columns.model_version == model_version,
+                )
+            )
+            return set(tasks) <= set(rows.scalars())
 
     async def tracks(
         self, tenant: str, dataset_id: str, *, encoder_type: str | None = None, tasks: Iterable[str] = ()

@@ -1,0 +1,91 @@
+"""Index: a heard track becomes searchable. Ends an ingest.
+
+Row, vectors, record, in this order. Whoever has seen `Feature(index)` finds the track; and whoever rebuilds the index
+meanwhile either finds the row or comes before the vectors, so that none is lost.
+"""
+
+from __future__ import annotations
+
+import time
+
+from streams import pipeline
+from streams.ids import track_id
+from streams.records import Health, Problem, Track, Upload
+from streams.settings import Settings
+from streams.stage import StageContext
+from streams.stores.catalogue import TrackRow, epoch_ms
+from streams.stores.vectors import Collection
+
+
+async def index(stage: StageContext) -> None:
+    work, upload = stage.work, stage.request
+    assert isinstance(upload, Upload) and work.dataset_id is not None
+    (audio,) = work.audios
+    done = tuple(task for task in upload.tasks if set(pipeline.TASKS[task]) <= set(audio.present))
+    failed = {task: _why(task, audio.failed) for task in upload.tasks if task not in done}
+    facts = (await stage.load_array(audio.audio_id, "envelope")).meta
+    row = TrackRow(
+        tenant=work.tenant,
+        dataset_id=work.dataset_id,
+        track_id=track_id(work.dataset_id, audio.audio_id),
+        audio_id=audio.audio_id,
+        blob_uri=audio.blob_uri,
+        filename=audio.filename,
+        duration_s=facts["duration_s"],
+        rate_hz=facts["rate_hz"],
+        channels=facts["channels"],
+        health=Health.model_validate(facts["health"]),
+        metadata=upload.metadata,
+        expires_at_ms=_expiry_ms(stage.settings),
+    )
+    began = time.monotonic()
+    known = await stage.catalogue.has_tasks(row.dataset_id, row.track_id, work.encoder_type, done, work.model_version)
+    if not known:
+        await stage.catalogue.add_track(row, work.encoder_type, done, work.model_version)
+    stage.spent("sql", began)
+    await _put_vectors(stage, row, done)
+    live = await stage.catalogue.track(work.tenant, row.dataset_id, row.track_id)
+    stage.say(
+        stage.feature(
+            audio,
+            "index",
+            track_id=live.track_id,
+            seconds_taken=time.monotonic() - stage.began,
+            reused=known,
+            track=_track(live),
+            tasks_done=done,
+            tasks_failed=failed,
+        ),
+        "features",
+    )
+
+
+async def _put_vectors(stage: StageContext, row: TrackRow, tasks: tuple[str, ...]) -> None:
+    for kind in pipeline.INDEXED:
+        if kind in tasks:
+            latents = await stage.load_array(row.audio_id, kind)
+            collection = Collection(
+                row.tenant, row.dataset_id, kind, stage.work.model_version, latents.array.shape[1]
+            )
+            began = time.monotonic()
+            await stage.vectors.upsert(collection, row.track_id, latents.array, latents.starts_s)
+            stage.spent("milvus", began)
+
+
+def _why(task: str, failed: dict[str, Problem]) -> Problem:
+    return next(failed[kind] for kind in pipeline.TASKS[task] if kind in failed)
+
+
+def _expiry_ms(settings: Settings) -> int | None:
+    return epoch_ms() + settings.retention_days * 86_400_000 if settings.retention_days else None
+
+
+def _track(row: TrackRow) -> Track:
+    moments = {"ingested_at": row.ingested_at_ms, "expires_at": row.expires_at_ms}
+    fields = {name: getattr(row, name) for name in ("track_id", "filename", "duration_s", "rate_hz", "channels")}
+    return Track.model_validate(
+        fields
+        | {name: None if at_ms is None else at_ms / 1000 for name, at_ms in moments.items()}
+        | {"blob_name": row.blob_uri, "sha256": row.audio_id, "health": row.health, "metadata": dict(row.metadata)}
+        | {"encoder_types": row.encoder_types, "tasks": row.tasks}
+    )

@@ -1,0 +1,80 @@
+"""Names and bytes of artifacts: what a stage made of an audio, under a name that follows from what it is.
+
+The name holds everything that decides the content (tenant, SHA-256 of the audio, kind, encoder type, model version,
+parameters), so "is it done?" is "is it there?". The tenant is part of it: nothing is shared between tenants, so
+neither cost nor timing tells one what another holds. Waveforms are FLAC, everything else is an .npz archive of
+one array and its meta data.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.errors import Defect
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Which model, with which parameters, made an artifact."""
+
+    encoder_type: str
+    model_version: str
+    params_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An array with its time axis (`hop_s`, `window_s`, `start_s` of the first dimension) and other facts."""
+
+    array: NDArray[Any]
+    meta: Mapping[str, Any]
+
+    @property
+    def starts_s(self) -> NDArray[np.float64]:
+        """Where each row of the array begins, in seconds."""
+        return float(self.meta["start_s"]) + float(self.meta["hop_s"]) * np.arange(len(self.array), dtype=np.float64)
+
+
+def upload_name(tenant: str, audio_id: str) -> str:
+    """Where a tenant's uploaded bytes stand, once however often they were sent."""
+    return f"uploads/{tenant}/{audio_id}"
+
+
+def artifact_name(tenant: str, audio_id: str, kind: str, version: Version) -> str:
+    made_by = f"{version.encoder_type}-{version.model_version}-{version.params_hash}"
+    return f"artifacts/{tenant}/{audio_id}/{kind}-{made_by}.{'flac' if kind == 'waveform' else 'npz'}"
+
+
+def job_name(tenant: str, job_id: str, what: str) -> str:
+    """`tracks` (an accepted search's candidates and queries) or `details/<index>` (one query's complete answer)."""
+    return f"jobs/{tenant}/{job_id}/{what}.json"
+
+
+def pack(array: NDArray[Any], meta: Mapping[str, Any]) -> bytes:
+    """One array and its meta data as .npz bytes; the same input gives the same bytes."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        encoded = io.BytesIO()
+        np.lib.format.write_array(encoded, np.ascontiguousarray(array), allow_pickle=False)
+        # A fixed date: np.savez would write the time of day into the archive.
+        archive.writestr(zipfile.ZipInfo("array.npy"), encoded.getvalue(), zipfile.ZIP_DEFLATED, 1)
+        archive.writestr(zipfile.ZipInfo("meta.json"), json.dumps(dict(meta), sort_keys=True))
+    return data.getvalue()
+
+
+def unpack(data: bytes) -> Stored:
+    """Raises: `Defect` when the bytes are not what `pack` writes."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            array = np.lib.format.read_array(io.BytesIO(archive.read("array.npy")), allow_pickle=False)
+            return Stored(array, json.loads(archive.read("meta.json")))
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise Defect(f"a stored artifact cannot be read: {error}", "delete it and ingest the track again") from error

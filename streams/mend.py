@@ -1,0 +1,85 @@
+"""Keep the index equal to the catalogue: after an unclean stop of Milvus Lite, and on `soundtrace reindex`.
+
+Milvus Lite can lose rows that it acknowledged when it is killed (measured 2026-11-21: 32,000 of 147,600). So after an
+unclean start, searches that need the index wait until every live track's windows have been counted and what is
+missing was written again from the blobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from streams import cards, pipeline
+from streams.artifacts import artifact_name, unpack
+from streams.errors import Unavailable
+from streams.stage import Resources
+from streams.stores.blobs import BlobMissing, Blobs
+from streams.stores.catalogue import Catalogue, Pinned, TrackRow
+from streams.stores.vectors import Collection, Vectors
+
+log = structlog.get_logger()
+LOOK_EVERY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What a comparison found: `written` tracks were missing or incomplete, `lost` have no blob to write them from.
+
+    What the index holds beyond the catalogue is left alone: a hit counts only with a live row.
+    """
+
+    tracks: int
+    written: int
+    lost: tuple[str, ...]
+
+
+async def keep_mended(resources: Resources) -> None:
+    """Watch for unclean starts of the index for ever, and mend after each."""
+    while True:
+        try:
+            if (mark := await resources.vectors.unclean()) is not None:
+                log.warning("the index stopped uncleanly, comparing it with the catalogue", mark=mark)
+                mended = await mend(resources.catalogue, resources.vectors, resources.blobs)
+                await resources.vectors.mended(mark)
+                log.info("the index equals the catalogue", tracks=mended.tracks, written=mended.written)
+        except Unavailable as error:
+            log.warning("mending waits", reason=str(error))
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def mend(catalogue: Catalogue, vectors: Vectors, blobs: Blobs, *, rebuild: bool = False) -> Mended:
+    """Write what the index lacks; with `rebuild`, drop it first and write all of it anew."""
+    seen = written = 0
+    lost: list[str] = []
+    for pinned in await catalogue.pinned():
+        card = cards.pinned(pinned.encoder_type, pinned.model_version)
+        for kind in pipeline.INDEXED:
+            dim = card.hearing.latent_dim
+            collection = Collection(pinned.tenant, pinned.dataset_id, kind, pinned.model_version, dim)
+            if rebuild:
+                await vectors.drop(collection)
+            held = await vectors.tracks(collection)
+            rows = await catalogue.tracks(
+                pinned.tenant, pinned.dataset_id, encoder_type=pinned.encoder_type, tasks=(kind,)
+            )
+            for row in rows:
+                seen += 1
+                try:
+                    written += await _write(pinned, kind, row, collection, held.get(row.track_id, 0), vectors, blobs)
+                except BlobMissing:
+                    lost.append(row.track_id)
+    return Mended(seen, written, tuple(lost))
+
+
+async def _write(
+    pinned: Pinned, kind: str, row: TrackRow, collection: Collection, held: int, vectors: Vectors, blobs: Blobs
+) -> int:
+    version = cards.version_of(cards.pinned(pinned.encoder_type, pinned.model_version))
+    latents = unpack(await blobs.get(artifact_name(row.tenant, row.audio_id, kind, version)))
+    if held == len(latents.array):
+        return 0
+    await vectors.upsert(collection, row.track_id, latents.array, latents.starts_s)
+    return 1

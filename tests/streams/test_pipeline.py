@@ -1,0 +1,76 @@
+"""The tables and the one function: what follows from what."""
+
+import pytest
+
+from streams import pipeline
+from streams.pipeline import Artifact, Stage, next_stage
+
+INGEST = pipeline.wanted_by_ingest(["full_audio_latent"])
+
+
+def way(wanted, present=(), failed=(), limit=20):
+    """The stages a work passes when every stage makes all it can."""
+    present, passed = set(present), []
+    while (stage := next_stage(wanted, present, failed)) and len(passed) < limit:
+        passed.append(stage)
+        todo = pipeline.missing(wanted, present, failed)
+        present |= {kind for kind in pipeline.made_by(stage) if kind in todo}
+    return passed
+
+
+def test_a_new_track_passes_every_stage_of_an_ingest_in_order():
+    assert way(INGEST) == ["decode", "encode", "index"]
+
+
+def test_a_query_is_heard_and_then_matched():
+    assert way(pipeline.wanted_by_search("track")) == ["decode", "encode", "match"]
+
+
+def test_a_track_that_was_heard_before_goes_straight_to_the_index():
+    assert way(INGEST, present={"envelope", "cqt", "full_audio_latent"}) == ["index"]
+
+
+def test_a_swept_waveform_is_not_made_again_for_a_track_that_needs_it_no_more():
+    assert way(INGEST, present={"envelope", "cqt"}) == ["encode", "index"]
+
+
+def test_a_later_stage_whose_input_was_swept_sends_the_work_back_to_its_maker():
+    assert way(INGEST, present={"envelope"}) == ["decode", "encode", "index"]
+
+
+def test_what_failed_is_not_tried_again():
+    assert next_stage({"cqt", "index"}, (), {"cqt"}) == "index"
+
+
+def test_a_failure_spoils_all_that_is_made_from_it_and_nothing_else():
+    assert pipeline.spoiled_by("cqt") == {"cqt", "full_audio_latent"}
+    assert pipeline.spoiled_by("waveform") == {"waveform", "cqt", "full_audio_latent"}
+
+
+def test_a_toy_stage_is_a_row_in_each_table_and_nothing_else(monkeypatch):
+    stages = list(pipeline.STAGES)
+    stages.insert(3, Stage("whistle", "audio", True, 60.0, (2, 2)))
+    artifacts = [*pipeline.ARTIFACTS, Artifact("whistled", "whistle", ("cqt",))]
+    monkeypatch.setattr(pipeline, "STAGES", tuple(stages))
+    monkeypatch.setattr(pipeline, "ARTIFACTS", tuple(artifacts))
+    assert way(INGEST) == ["decode", "encode", "index"], "who does not ask for it does not pass it"
+    assert way(INGEST | {"whistled"}) == ["decode", "encode", "whistle", "index"]
+    assert way(INGEST | {"whistled"}, present={"envelope", "full_audio_latent", "cqt"}) == ["whistle", "index"]
+    assert "work.bulk.whistle" in {topic.name for topic in pipeline.topics()}
+    assert "soundtrace.live.whistle" in {consumer.group for consumer in pipeline.consumers()}
+
+
+@pytest.mark.parametrize("artifact", pipeline.ARTIFACTS, ids=lambda artifact: artifact.kind)
+def test_every_artifact_is_made_by_a_stage_that_exists_from_artifacts_of_rows_above_it(artifact):
+    above = [row.kind for row in pipeline.ARTIFACTS[: pipeline.ARTIFACTS.index(artifact)]]
+    assert artifact.stage in {stage.name for stage in pipeline.STAGES}
+    assert set(artifact.needs) <= set(above)
+
+
+def test_every_consumer_is_run_by_exactly_one_worker():
+    run = [(stage, worker.lane) for worker in pipeline.WORKERS for stage in worker.stages]
+    assert sorted(run) == sorted((consumer.stage.name, consumer.lane) for consumer in pipeline.consumers())
+
+
+def test_the_entry_topics_are_fsynced_because_their_sources_cannot_be_asked_again():
+    assert {topic.name for topic in pipeline.topics() if topic.flush_each} == {"uploads", "search-requests"}
