@@ -10,27 +10,27 @@ Why so little is left to Faust (research of 2026-11-21, kept alive by tests/live
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import faust
+from faust.streams import Stream
 from faust.types import StreamT
 from faust.types.tuples import Message as FaustMessage
 from mode.supervisors import CrashingSupervisor
 
-from streams import codec
-from streams.delivery import Delivery, Message
+from streams.delivery import Delivery
+from streams.giving_up import Message
 from streams.settings import Settings
 from streams.topics import full_name
 
 
-class RawSchema(faust.Schema):  # type: ignore[misc,type-arg]
+class RawSchema(faust.Schema):  # type: ignore[type-arg]
     """Hands the value over as it is; a record that means nothing is for `delivery` to judge, not for Faust."""
 
-    def loads_key(self, app: Any, message: FaustMessage, **_: Any) -> Any:
+    def loads_key(self, app: Any, message: FaustMessage, **_: Any) -> Any:  # noqa: ARG002
         return message.key
 
-    def loads_value(self, app: Any, message: FaustMessage, **_: Any) -> Any:
+    def loads_value(self, app: Any, message: FaustMessage, **_: Any) -> Any:  # noqa: ARG002
         return message.value
 
 
@@ -46,9 +46,9 @@ class StageApp:
         topic = self.app.topic(
             full_name(delivery.consumer.topic, settings), schema=RawSchema(), allow_empty=True, internal=False
         )
-        self.app.agent(
-            topic, name=delivery.consumer.group, concurrency=1, supervisor_strategy=CrashingSupervisor
-        )(self._read)
+        self.app.agent(topic, name=delivery.consumer.group, concurrency=1, supervisor_strategy=CrashingSupervisor)(
+            self._read
+        )
 
     async def start(self) -> None:
         await self.app.start()
@@ -69,23 +69,27 @@ class StageApp:
         return None
 
     async def _read(self, stream: StreamT[Any]) -> None:
-        events: AsyncIterator[Any] = stream.noack().events()
-        async for event in events:
+        async for event in cast(Stream[Any], stream).noack().events():
             if self._draining:
                 await asyncio.Event().wait()  # unacknowledged: its next reader does it
             self._idle.clear()
             try:
-                await self._delivery.handle(_message(event.message))
+                await self._delivery.handle(self._message(event.message))
                 event.ack()
             finally:
                 self._idle.set()
 
-
-def _message(message: FaustMessage) -> Message:
-    headers: codec.Headers = [(name, value or b"") for name, value in (message.headers or ())]
-    return Message(
-        message.topic, message.partition, message.offset, message.timestamp, message.key, message.value, headers
-    )
+    def _message(self, message: FaustMessage) -> Message:
+        pairs: Any = message.headers or ()
+        return Message(
+            self._delivery.consumer.topic,
+            message.partition,
+            message.offset,
+            message.timestamp,
+            message.key,
+            message.value,
+            [(name, value or b"") for name, value in pairs],
+        )
 
 
 def _app(delivery: Delivery, settings: Settings) -> faust.App:

@@ -181,9 +181,7 @@ async def _look_at_dataset(
     except NotFound:
         return None, (), 0
     tasks = pipeline.DEPTHS[request.depth]
-    usable = await catalogue.tracks(
-        request.tenant, dataset.dataset_id, encoder_type=request.encoder_type, tasks=tasks
-    )
+    usable = await catalogue.tracks(request.tenant, dataset.dataset_id, encoder_type=request.encoder_type, tasks=tasks)
     held = await catalogue.count_tracks(request.tenant, dataset.dataset_id)
     return dataset, tuple(usable), held - len(usable)
 

@@ -48,7 +48,7 @@ def decode(value: bytes | None, *expected: str) -> Record:
     body = io.BytesIO(value[10:])
     try:
         fields = schemaless_reader(body, writer, schemas.schema(name))
-    except Exception as error:  # whatever a reader makes of arbitrary bytes: EOF, struct, Unicode, memory
+    except Exception as error:  # noqa: BLE001 - a reader of arbitrary bytes may raise anything
         reason = f"{type(error).__name__}: {error}"
         raise Invalid(f"the {name}'s body does not decode ({reason})", remedy, code="undecodable-record") from None
     if body.read(1):

@@ -4,7 +4,7 @@
 - Bad input is dead-lettered at once. What we depend on (broker, index, store, database) is retried in place for ever.
   What nobody foresaw gets three attempts. The tenth start of one record is its last: it kills whoever touches it.
 - Starts and failures are counted durably, before the work begins and before the next try.
-- A dead letter carries the record byte for byte; a search that is given up also gets its failed result.
+- A request whose `event_id` was handled before makes nothing new; a cancelled job's works are dropped.
 """
 
 from __future__ import annotations
@@ -16,19 +16,17 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Literal, TypeVar
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
-from pydantic import ValidationError
 
-import streams
-from streams import answers, codec, pipeline
+from streams import codec, pipeline
 from streams.errors import Defect, InputError, SoundtraceError, Unavailable
-from streams.ids import derived_id, event_id
+from streams.giving_up import Message, give_up, give_up_undecodable
+from streams.ids import event_id
 from streams.publish import Outgoing, Publisher, outgoing
-from streams.records import Audio, DeadLetter, Header, Job, Problem, Progress, Record, SearchRequest, Upload, Work, now
+from streams.records import Audio, Problem, Progress, Record, SearchRequest, Upload, Work, now
 from streams.stage import ArtifactGone, Resources, StageContext, request_of, with_present
 
 log = structlog.get_logger()
@@ -47,16 +45,14 @@ IN_FLIGHT = Gauge("soundtrace_stage_in_flight", "Records being worked on", ["sta
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """A Kafka record as it came: nothing decoded yet."""
+class Case:
+    """A record at a stage, and under which key its attempts are counted."""
 
-    topic: str
-    partition: int
-    offset: int
-    timestamp_s: float
-    key: bytes | None
-    value: bytes | None
-    headers: codec.Headers
+    context: StageContext
+    message: Message
+    record: Upload | SearchRequest | Work
+    group: str
+    key: str
 
 
 class Delivery:
@@ -66,6 +62,7 @@ class Delivery:
         self.consumer = consumer
         self.row = consumer.stage
         self._resources = resources
+        self._catalogue = resources.catalogue
         self._publisher = publisher
         self._agent = getattr(importlib.import_module(f"streams.agents.{self.row.name}"), self.row.name)
         self._labels = (self.row.name, consumer.lane)
@@ -73,84 +70,83 @@ class Delivery:
     async def handle(self, message: Message) -> None:
         """Returns when everything that came of the message is confirmed by the broker."""
         began = time.monotonic()
+        context = StageContext(self.row, self.consumer.lane, self._resources, message.headers)
         with IN_FLIGHT.labels(*self._labels).track_inprogress():
-            outcome = await self._handle(message)
+            try:
+                record = self._decode(message)
+            except InputError as error:
+                outcome = await self._refuse(context, message, error)
+            else:
+                key = f"{record.tenant}/{record.event_id}"
+                outcome = await self._handle(Case(context, message, record, self.consumer.group, key))
         SECONDS.labels(*self._labels).observe(time.monotonic() - began)
         EVENTS.labels(*self._labels, outcome).inc()
-
-    async def _handle(self, message: Message) -> str:
-        context = StageContext(self.row, self.consumer.lane, self._resources, message.headers)
-        try:
-            record = self._decode(message)
-        except InputError as error:
-            undecodable = error
-            await self._persist("blobs", lambda: self._give_up_undecodable(context, message, undecodable), context)
-            await self._publish(context)
-            return undecodable.code
-        tenant, event = _tenant(record), _event_id(record)
-        group, key = self.consumer.group, f"{tenant}/{event}"
-        catalogue = self._resources.catalogue
-        if self.row.each == "request" and await self._persist(
-            "accepted", lambda: catalogue.was_accepted(tenant, event)
-        ):
-            return "repeated"
-        if isinstance(record, Work):
-            if await self._persist("cancels", lambda: catalogue.is_cancelled(record.tenant, record.job.id)):
-                context.say(self._progress(record, "cancelled"), "progress")
-                await self._publish(context)
-                return "cancelled"
-            await self._publish_now([outgoing(self._progress(record, "running"), "progress", message.headers)])
-        starts, failures = await self._persist("attempts", lambda: catalogue.begin_attempt(group, key))
-        if starts >= self._resources.settings.starts_max:
-            fact = f"{self.row.name} was started {starts} times on this record and never came to an end"
-            outcome = "too-many-starts"
-            worn_out = Defect(fact, "look at the worker's log, then replay the letter", code=outcome)
-            await self._persist("blobs", lambda: self._give_up(context, message, record, worn_out, starts), context)
-        else:
-            outcome = await self._attempt(context, message, record, group, key, failures)
-        await self._publish(context)
-        if self.row.each == "request":  # only now: a crash before this repeats the request, with the same ids
-            await self._persist("accepted", lambda: catalogue.mark_accepted(tenant, event))
-        await self._persist("attempts", lambda: catalogue.forget_attempts(group, key))
         for on, seconds in context.spent_s.items():
             SPENT.labels(*self._labels, on).inc(seconds)
+
+    async def _handle(self, case: Case) -> str:
+        record, context = case.record, case.context
+        if isinstance(record, Work):
+            if await self._ask(context, lambda: self._catalogue.is_cancelled(record.tenant, record.job.id)):
+                context.say(self._progress(record, "cancelled"), "progress")
+                await self._publish(context, context.outbox)
+                return "cancelled"
+            running = outgoing(self._progress(record, "running"), "progress", case.message.headers)
+            await self._publish(context, [running])
+        elif await self._ask(context, lambda: self._catalogue.was_accepted(record.tenant, record.event_id)):
+            return "repeated"
+        outcome = await self._attempt(case)
+        await self._publish(context, context.outbox)
+        if not isinstance(record, Work):  # only now: a crash before this repeats the request, with the same ids
+            await self._ask(context, lambda: self._catalogue.mark_accepted(record.tenant, record.event_id))
+        await self._ask(context, lambda: self._catalogue.forget_attempts(case.group, case.key))
         return outcome
 
-    async def _attempt(
-        self, context: StageContext, message: Message, record: Record, group: str, key: str, failures: int
-    ) -> str:
-        """Run the agent until it succeeds or is given up. What a failed try said is forgotten."""
+    async def _attempt(self, case: Case) -> str:
+        """Run the agent until it succeeds or is given up."""
+        context = case.context
+        starts, failures = await self._ask(context, lambda: self._catalogue.begin_attempt(case.group, case.key))
+        if starts >= self._resources.settings.starts_max:
+            fact = f"{self.row.name} was started {starts} times on this record and never came to an end"
+            remedy = "look at the worker's log, then replay the letter"
+            return await self._give_up(case, Defect(fact, remedy, code="too-many-starts"), starts)
         while True:
-            context.outbox.clear()
-            try:
-                await self._persist("stage", lambda: self._run(context, record), context)
+            problem = await self._try(case)
+            if problem is None:
                 return "done"
-            except InputError as error:
-                problem: SoundtraceError = error
-            except Exception as error:
-                problem = error if isinstance(error, Defect) else _defect(self.row.name, error)
-                catalogue = self._resources.catalogue
-                failures = await self._persist("attempts", lambda: catalogue.fail_attempt(group, key))
-                log.error("attempt failed", stage=self.row.name, failures=failures, reason=str(problem))
-                if failures < self._resources.settings.attempts_max:
-                    continue
-            given_up, tries = problem, max(failures, 1)
-            await self._persist("blobs", lambda: self._give_up(context, message, record, given_up, tries), context)
-            return given_up.code
+            if isinstance(problem, InputError):
+                return await self._give_up(case, problem, failures + 1)
+            failures = await self._ask(context, lambda: self._catalogue.fail_attempt(case.group, case.key))
+            log.error("attempt failed", stage=self.row.name, failures=failures, reason=str(problem))
+            if failures >= self._resources.settings.attempts_max:
+                return await self._give_up(case, problem, failures)
+
+    async def _try(self, case: Case) -> SoundtraceError | None:
+        """One attempt. What an earlier one wanted to say is forgotten."""
+
+        async def run() -> None:
+            case.context.outbox.clear()
+            await self._run(case.context, case.record)
+
+        try:
+            await self._persist(run)
+        except (InputError, Defect) as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the worker
+            return _defect(self.row.name, error)
+        return None
 
     async def _run(self, context: StageContext, record: Record) -> None:
-        match self.row.each:
-            case "request":
-                await self._agent(record, context)
-            case "work":
-                assert isinstance(record, Work)
-                try:
-                    await self._agent(context.of(record))
-                except ArtifactGone as gone:
-                    self._send_back(context, record, gone)
-            case "audio":
-                assert isinstance(record, Work)
+        if not isinstance(record, Work):
+            await self._agent(record, context)
+            return
+        try:
+            if self.row.each == "work":
+                await self._agent(context.of(record))
+            else:
                 await self._run_each_audio(context, record)
+        except ArtifactGone as gone:
+            self._send_back(context, record, gone)
 
     async def _run_each_audio(self, context: StageContext, work: Work) -> None:
         """Make of each audio what this stage can; one that cannot be heard fails alone."""
@@ -163,26 +159,15 @@ class Delivery:
             try:
                 if not await at_work.reuse(audio, todo):
                     await self._agent(audio, at_work)
-            except ArtifactGone as gone:
-                self._send_back(context, work, gone)
-                return
             except InputError as error:
-                spoiled = set().union(*(pipeline.spoiled_by(kind) for kind in todo)) - pipeline.OUTCOMES
+                spoiled = set[str]().union(*(pipeline.spoiled_by(kind) for kind in todo))
                 failed = {**audio.failed, **dict.fromkeys(spoiled, Problem.of(error))}
                 audios[index] = audio.model_copy(update={"failed": failed})
-                if self._is_lost(work, audios[index]):
+                if _is_lost(work, audios[index]):
                     raise
             else:
                 audios[index] = with_present(audio, todo)
         context.send_on(work.model_copy(update={"audios": tuple(audios)}))
-
-    @staticmethod
-    def _is_lost(work: Work, audio: Audio) -> bool:
-        """Whether nothing that was asked of this audio can be had any more."""
-        request = request_of(work)
-        if isinstance(request, SearchRequest):
-            return True  # a query or a candidate that cannot be heard ends its search
-        return all(set(pipeline.TASKS[task]) & set(audio.failed) for task in request.tasks)
 
     def _send_back(self, context: StageContext, work: Work, gone: ArtifactGone) -> None:
         log.info("an artifact is gone, back to its maker", kind=gone.kind, job=work.job.id)
@@ -193,81 +178,49 @@ class Delivery:
         context.outbox.clear()
         context.send_on(work.model_copy(update={"audios": audios}))
 
-    # ── giving up ──
+    async def _give_up(self, case: Case, error: SoundtraceError, attempts: int) -> str:
+        await self._persist(lambda: give_up(case.context, case.message, case.record, error, attempts))
+        return error.code
 
-    async def _give_up(
-        self, context: StageContext, message: Message, record: Record, error: SoundtraceError, attempts: int
-    ) -> None:
-        context.outbox.clear()
-        request = request_of(record) if isinstance(record, Work) else record
-        log.warning("given up", stage=self.row.name, code=error.code, reason=str(error))
-        if isinstance(request, SearchRequest):
-            await answers.say_failed(context, record, request, error)
-        if isinstance(request, Upload) or isinstance(record, Work) or not isinstance(error, InputError):
-            job = record.job if isinstance(record, (Work, Upload)) else None
-            self._dead_letter(context, message, error, attempts, _tenant(record), job)
+    async def _refuse(self, context: StageContext, message: Message, error: InputError) -> str:
+        await self._persist(lambda: give_up_undecodable(context, message, error))
+        await self._publish(context, context.outbox)
+        return error.code
 
-    async def _give_up_undecodable(self, context: StageContext, message: Message, error: InputError) -> None:
-        """Whoever published it is told as far as the record lets us know who that is."""
-        context.outbox.clear()
-        fields = error.facts.get("fields", {})
-        log.warning("given up", stage=self.row.name, code=error.code, reason=str(error))
-        if "search_type" in fields and (request := _salvage(fields)) is not None:
-            await answers.say_failed(context, request, request, error)
-            return
-        tenant, job = _salvage_upload(fields)
-        self._dead_letter(context, message, error, 1, tenant, job)
-
-    def _dead_letter(
-        self,
-        context: StageContext,
-        message: Message,
-        error: SoundtraceError,
-        attempts: int,
-        tenant: str | None,
-        job: Job | None,
-    ) -> None:
-        letter = DeadLetter(
-            event_id=derived_id("letter", message.topic, message.partition, message.offset),
-            failed_at=now(),
-            topic=message.topic.removeprefix(self._resources.settings.topic_prefix),
-            partition=message.partition,
-            offset=message.offset,
-            timestamp=datetime.fromtimestamp(message.timestamp_s, UTC),
-            key=message.key,
-            value=message.value,
-            headers=tuple(Header(name=name, value=value) for name, value in message.headers),
-            stage=self.row.name,
-            error_code=error.code,
-            message=error.message,
-            remedy=error.remedy,
-            attempts=attempts,
-            app_version=streams.__version__,
-            tenant=tenant,
-            job=job,
-        )
-        context.outbox.append(outgoing(letter, "dead-letters", message.headers, key=message.key or b"\x00"))
-
-    # ── plumbing ──
-
-    def _decode(self, message: Message) -> Record:
+    def _decode(self, message: Message) -> Upload | SearchRequest | Work:
+        expected = "work"
         if self.row.each == "request":
-            return codec.decode(message.value, "upload" if self.consumer.lane == "bulk" else "search_request")
-        return codec.decode(message.value, "work")
+            expected = "upload" if self.consumer.lane == "bulk" else "search_request"
+        record = codec.decode(message.value, expected)
+        assert isinstance(record, (Upload, SearchRequest, Work))
+        return record
 
-    def _progress(self, work: Work, status: str) -> Progress:
-        what = event_id(work.tenant, work.job.id, work.job.index, self.row.name, status)
-        fields: dict[str, Any] = {"event_id": what, "tenant": work.tenant, "job": work.job, "stage": self.row.name}
-        return Progress(**fields, status=status, at=now())
+    def _progress(self, work: Work, status: Literal["running", "cancelled"]) -> Progress:
+        return Progress(
+            event_id=event_id(work.tenant, work.job.id, work.job.index, self.row.name, status),
+            tenant=work.tenant,
+            job=work.job,
+            stage=self.row.name,
+            status=status,
+            at=now(),
+        )
 
-    async def _publish(self, context: StageContext) -> None:
-        await self._publish_now(context.outbox)
+    # ── what we depend on ──
 
-    async def _publish_now(self, records: list[Outgoing]) -> None:
+    async def _publish(self, context: StageContext, records: list[Outgoing]) -> None:
         if records:
-            await self._persist("broker", lambda: self._publisher.publish(records))
+            began = time.monotonic()
+            await self._persist(lambda: self._publisher.publish(records))
+            context.spent("broker", began)
 
-    async def _persist(self, on: str, act: Callable[[], Awaitable[T]], forget: StageContext | None = None) -> T:
+    async def _ask(self, context: StageContext, question: Callable[[], Awaitable[T]]) -> T:
+        """The catalogue's answer."""
+        began = time.monotonic()
+        answer = await self._persist(question)
+        context.spent("sql", began)
+        return answer
+
+    async def _persist(self, act: Callable[[], Awaitable[T]]) -> T:
         """`act`, again and again while something we depend on does not answer: for ever, and loudly."""
         pause_s, tries = 0.1, 0
         while True:
@@ -277,11 +230,17 @@ class Delivery:
                 tries += 1
                 RETRIES.labels(*self._labels).inc()
                 level = log.error if tries % 10 == 0 else log.warning
-                level("waiting", stage=self.row.name, lane=self.consumer.lane, on=on, tries=tries, reason=str(error))
-                if forget is not None:
-                    forget.outbox.clear()
+                level("waiting", stage=self.row.name, lane=self.consumer.lane, tries=tries, reason=str(error))
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, self._resources.settings.retry_cap_s)
+
+
+def _is_lost(work: Work, audio: Audio) -> bool:
+    """Whether nothing that was asked of this audio can be had any more."""
+    request = request_of(work)
+    if isinstance(request, SearchRequest):
+        return True  # a query or a candidate that cannot be heard ends its search
+    return all(set(pipeline.TASKS[task]) & set(audio.failed) for task in request.tasks)
 
 
 def _defect(stage: str, error: Exception) -> Defect:
@@ -290,39 +249,3 @@ def _defect(stage: str, error: Exception) -> Defect:
     log.error("unforeseen", stage=stage, digest=digest, traceback=trace)
     fact = f"{stage} raised {type(error).__name__}: {error} (traceback {digest})"
     return Defect(fact, "look the traceback up in the worker's log and report it")
-
-
-def _tenant(record: Record) -> str:
-    assert isinstance(record, (Upload, SearchRequest, Work))
-    return record.tenant
-
-
-def _event_id(record: Record) -> str:
-    assert isinstance(record, (Upload, SearchRequest, Work))
-    return record.event_id
-
-
-def _salvage(fields: dict[str, Any]) -> SearchRequest | None:
-    """A search request that breaks a rule, as far as it can be answered: its tenant and its job id are sound."""
-    known = {name: fields.get(name) for name in ("event_id", "tenant", "job_id", "requested_at", "search_type")}
-    try:
-        return SearchRequest.model_validate(known)
-    except ValidationError:
-        return None
-
-
-def _salvage_upload(fields: dict[str, Any]) -> tuple[str | None, Job | None]:
-    try:
-        sound = Upload.model_validate(
-            {
-                "event_id": "salvage",
-                "dataset_name": "salvage",
-                "blob_uri": "salvage",
-                "requested_at": now(),
-                "tenant": fields.get("tenant"),
-                "job": fields.get("job"),
-            }
-        )
-    except ValidationError:
-        return None, None
-    return sound.tenant, sound.job

@@ -39,7 +39,9 @@ class SoundtraceError(Exception):
         return f"{self.message}: {self.remedy}" if self.remedy else self.message
 
 
-def _rebuild(cls: type[SoundtraceError], message: str, remedy: str, code: str, facts: dict[str, Any]) -> SoundtraceError:
+def _rebuild(
+    cls: type[SoundtraceError], message: str, remedy: str, code: str, facts: dict[str, Any]
+) -> SoundtraceError:
     return cls(message, remedy, code=code, **facts)
 
 

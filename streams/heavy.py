@@ -18,6 +18,7 @@ import time
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import structlog
@@ -103,7 +104,10 @@ class Heavy:
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-m", "streams.heavy", str(theirs.fileno()), str(os.getpid())]
         command += [str(self._nice), str(self._memory_bytes)]
-        self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        # Not asyncio's subprocess: that may start it from another thread, whose end would kill it.
+        self._process = subprocess.Popen(  # noqa: ASYNC220
+            command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
+        )
         theirs.close()
         self._pipe = Connection(ours.detach())
         self.restarts += 1
@@ -111,7 +115,9 @@ class Heavy:
         try:
             await asyncio.wait_for(asyncio.to_thread(self._pipe.recv), START_LIMIT_S)
         except (TimeoutError, EOFError, OSError):
-            raise Defect(f"the heavy child did not come up ({_ending(self._kill())})", "run `soundtrace doctor`") from None
+            raise Defect(
+                f"the heavy child did not come up ({_ending(self._kill())})", "run `soundtrace doctor`"
+            ) from None
         log.info("heavy child is warm", pid=self._process.pid, seconds=round(time.monotonic() - began, 1))
 
     def _kill(self) -> int | None:
@@ -142,9 +148,11 @@ def main() -> None:
     descriptor, parent, nice, memory_bytes = (int(word) for word in sys.argv[1:])
     _die_with(parent)
     _be_modest(nice, memory_bytes)
-    import models.hear
+    from models import hear
+    from streams import cards, pipeline
 
-    models.hear.warm()
+    for encoder_type in pipeline.ENCODER_TYPES:
+        hear.warm(cards.current(encoder_type))
     pipe = Connection(descriptor)
     pipe.send("warm")
     while True:
@@ -162,9 +170,9 @@ def _answer(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         return Invalid(error.message, error.remedy, code=error.code)
     except SoundtraceError as error:
         return error
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the child must live on, whatever a model raises
         trace = traceback.format_exc()
-        print(trace, file=sys.stderr, flush=True)
+        sys.stderr.write(trace)
         digest = hashlib.sha256(trace.encode()).hexdigest()[:12]
         fact = f"{function.__name__} raised {type(error).__name__}: {error} (traceback {digest})"
         return Defect(fact, "look the traceback up in the worker's log and report it")
@@ -186,8 +194,7 @@ def _be_modest(nice: int, memory_bytes: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(nice)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    with open("/proc/self/oom_score_adj", "w") as file:
-        file.write("500")
+    Path("/proc/self/oom_score_adj").write_text("500")  # of all of ours, the kernel should take this one first
 
 
 if __name__ == "__main__":

@@ -57,7 +57,9 @@ async def _copy(named: Named, catalogue: Catalogue, blobs: Blobs, settings: Sett
             fact = f"'{_shown(named.uri)}' cannot be read ({reason.lower()})"
             raise NotFound(fact, "publish again once the file is there", code="blob-not-found") from None
     except OSError as error:
-        raise Unavailable(f"'{_shown(named.uri)}' does not answer: {error.strerror}", "see that its disk is well") from error
+        raise Unavailable(
+            f"'{_shown(named.uri)}' does not answer: {error.strerror}", "see that its disk is well"
+        ) from error
     filename = named.filename or Path(unquote(urlsplit(named.uri).path)).name
     _refuse_size(filename, len(data), settings.upload_max_bytes)
     blob = Blob(named.tenant, named.uri, hashlib.sha256(data).hexdigest(), filename, len(data))

@@ -17,7 +17,7 @@ from streams.artifacts import artifact_name, unpack
 from streams.errors import Unavailable
 from streams.stage import Resources
 from streams.stores.blobs import BlobMissing, Blobs
-from streams.stores.catalogue import Catalogue, Pinned, TrackRow
+from streams.stores.catalogue import Catalogue
 from streams.stores.vectors import Collection, Vectors
 
 log = structlog.get_logger()
@@ -57,7 +57,7 @@ async def mend(catalogue: Catalogue, vectors: Vectors, blobs: Blobs, *, rebuild:
     for pinned in await catalogue.pinned():
         card = cards.pinned(pinned.encoder_type, pinned.model_version)
         for kind in pipeline.INDEXED:
-            dim = card.hearing.latent_dim
+            version, dim = cards.version_of(card), card.hearing.latent_dim
             collection = Collection(pinned.tenant, pinned.dataset_id, kind, pinned.model_version, dim)
             if rebuild:
                 await vectors.drop(collection)
@@ -68,18 +68,11 @@ async def mend(catalogue: Catalogue, vectors: Vectors, blobs: Blobs, *, rebuild:
             for row in rows:
                 seen += 1
                 try:
-                    written += await _write(pinned, kind, row, collection, held.get(row.track_id, 0), vectors, blobs)
+                    latents = unpack(await blobs.get(artifact_name(row.tenant, row.audio_id, kind, version)))
                 except BlobMissing:
                     lost.append(row.track_id)
+                    continue
+                if held.get(row.track_id, 0) != len(latents.array):
+                    await vectors.upsert(collection, row.track_id, latents.array, latents.starts_s)
+                    written += 1
     return Mended(seen, written, tuple(lost))
-
-
-async def _write(
-    pinned: Pinned, kind: str, row: TrackRow, collection: Collection, held: int, vectors: Vectors, blobs: Blobs
-) -> int:
-    version = cards.version_of(cards.pinned(pinned.encoder_type, pinned.model_version))
-    latents = unpack(await blobs.get(artifact_name(row.tenant, row.audio_id, kind, version)))
-    if held == len(latents.array):
-        return 0
-    await vectors.upsert(collection, row.track_id, latents.array, latents.starts_s)
-    return 1

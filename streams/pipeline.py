@@ -5,8 +5,8 @@
     search-requests ─┘                          └─> match ─────┴─> features, results
 
 A track comes in as an `Upload` on `uploads`, or as the query of a `SearchRequest` on `search-requests`.
-`accept` checks it, copies its bytes into the blob store and makes a `Work` of it: what is wanted, what is there already.
-Each stage says the same sentence: take a work, make what is wanted and missing, store it, say so, pass it on.
+`accept` checks it, copies its bytes into the blob store and makes a `Work` of it: what is wanted, what is there.
+Each stage says the same sentence: take a work, make what is wanted and missing, store it, say so, publish it.
 `next_stage` tells where to: it is a make-file for sound. `index` ends an ingest, `match` ends a search.
 What a stage gives up on goes to `dead-letters`; every stage tells `features` what it made.
 Ingests and m:n searches travel on the `bulk` lane, 1:1 and 1:n on `live`: same stages, own topics and groups.
@@ -51,7 +51,7 @@ ARTIFACTS = (
     Artifact("waveform",          "decode", ()),
     Artifact("envelope",          "decode", ()),
     Artifact("cqt",               "encode", ("waveform",)),
-    Artifact("full_audio_latent", "encode", ("cqt",)),
+    Artifact("full_audio_latent", "encode", ("waveform",)),
     Artifact("index",             "index",  ()),
     Artifact("result",            "match",  ()),
 )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
@@ -32,11 +33,12 @@ class Outgoing:
     headers: codec.Headers
 
 
-def outgoing(record: Record, topic: str, incoming: Iterable[tuple[str, bytes]] = (), key: bytes = b"") -> Outgoing:
+def outgoing(
+    record: Record, topic: str, incoming: Iterable[tuple[str, bytes]] = (), key: bytes | None = None
+) -> Outgoing:
     """A record with its contract's key (Part C) and headers, the trace context carried over from `incoming`."""
-    job_id = job_of(record)
-    key = key or key_of(record).encode()
-    return Outgoing(topic, key, codec.encode(record), codec.cloud_event(record, job_id, incoming))
+    own_key = key_of(record).encode() if key is None else key
+    return Outgoing(topic, own_key, codec.encode(record), codec.cloud_event(record, job_of(record), incoming))
 
 
 def key_of(record: Record) -> str:
@@ -79,9 +81,7 @@ class Publisher:
         try:
             producer = await self._ready()
             confirmed = [
-                await producer.send(
-                    full_name(out.topic, self._settings), out.value, key=out.key, headers=out.headers
-                )
+                await producer.send(full_name(out.topic, self._settings), out.value, key=out.key, headers=out.headers)
                 for out in records
             ]
             await asyncio.gather(*confirmed)
@@ -113,7 +113,5 @@ class Publisher:
     async def close(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            try:
+            with suppress(KafkaError, OSError, TimeoutError):  # it is being thrown away: perhaps the broker is gone
                 await asyncio.wait_for(producer.stop(), 5)
-            except (KafkaError, OSError, TimeoutError):
-                pass  # it is being thrown away because the broker is gone

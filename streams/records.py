@@ -1,4 +1,4 @@
-"""The records on the wire, typed: field for field as in `schemas/*.avsc` (tests/streams/test_records.py holds them together).
+"""The records on the wire, typed: field for field as in `schemas/*.avsc` (tests/schemas holds them together).
 
 The rules a publisher must keep (lengths, alphabets) stand here too, so that a record which decodes but breaks one is
 refused with every fault named. Times are UTC; Avro keeps milliseconds.
@@ -282,8 +282,7 @@ class DeadLetter(Record):
 
 
 RECORDS: dict[str, type[Record]] = {
-    record.schema_name: record
-    for record in (Upload, SearchRequest, Work, Progress, Feature, SearchResult, DeadLetter)
+    record.schema_name: record for record in (Upload, SearchRequest, Work, Progress, Feature, SearchResult, DeadLetter)
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import TypeVar
 
 import structlog
@@ -100,7 +101,7 @@ async def _patiently(on: str, act: Callable[[], Awaitable[T]]) -> T:
 
 async def _first(task: asyncio.Future[None], stopping: asyncio.Event) -> None:
     stop = asyncio.ensure_future(stopping.wait())
-    await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
     stop.cancel()
 
 
@@ -114,10 +115,8 @@ async def _until_stopped(
                 return app.crashed
         if mending is not None and mending.done():
             return mending.exception() or RuntimeError("the mending of the index ended")
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), 0.2)
-        except TimeoutError:
-            pass
     return None
 
 

@@ -13,7 +13,7 @@ from streams.stage import StageContext
 async def decode(audio: Audio, stage: StageContext) -> None:
     heard = await stage.heavy(hear.decode_track, await stage.upload(audio), stage.settings.track_limit_s)
     facts = {
-        "hop_s": heard.envelope_hop_s,
+        "hop_s": 0.1,
         "start_s": 0.0,
         "duration_s": heard.duration_s,
         "rate_hz": heard.rate_hz,

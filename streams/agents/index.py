@@ -19,7 +19,8 @@ from streams.stores.vectors import Collection
 
 async def index(stage: StageContext) -> None:
     work, upload = stage.work, stage.request
-    assert isinstance(upload, Upload) and work.dataset_id is not None
+    assert isinstance(upload, Upload)
+    assert work.dataset_id is not None
     (audio,) = work.audios
     done = tuple(task for task in upload.tasks if set(pipeline.TASKS[task]) <= set(audio.present))
     failed = {task: _why(task, audio.failed) for task in upload.tasks if task not in done}
@@ -64,9 +65,7 @@ async def _put_vectors(stage: StageContext, row: TrackRow, tasks: tuple[str, ...
     for kind in pipeline.INDEXED:
         if kind in tasks:
             latents = await stage.load_array(row.audio_id, kind)
-            collection = Collection(
-                row.tenant, row.dataset_id, kind, stage.work.model_version, latents.array.shape[1]
-            )
+            collection = Collection(row.tenant, row.dataset_id, kind, stage.work.model_version, latents.array.shape[1])
             began = time.monotonic()
             await stage.vectors.upsert(collection, row.track_id, latents.array, latents.starts_s)
             stage.spent("milvus", began)

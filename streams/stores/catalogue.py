@@ -189,13 +189,13 @@ class Catalogue:
 
     async def add_blob(self, blob: Blob) -> None:
         """Remember what a blob name stands for: for good."""
-        values = {name: getattr(blob, name) for name in tables.blobs.c.keys()}
+        values = {column.name: getattr(blob, column.name) for column in tables.blobs.c}
         async with self.database.write() as connection:
             await connection.execute(insert(connection, tables.blobs).values(values).on_conflict_do_nothing())
 
     async def set_blob(self, blob: Blob) -> None:
         """Remember what a URI stands for now: a file behind a URI may have been replaced since."""
-        values = {name: getattr(blob, name) for name in tables.blobs.c.keys()}
+        values = {column.name: getattr(blob, column.name) for column in tables.blobs.c}
         async with self.database.write() as connection:
             statement = insert(connection, tables.blobs).values(values)
             await connection.execute(statement.on_conflict_do_update(index_elements=["tenant", "uri"], set_=values))
@@ -216,7 +216,7 @@ class Catalogue:
 
     async def add_track(self, track: TrackRow, encoder_type: str, tasks: Iterable[str], model_version: str) -> None:
         """Make a track, or more tasks of it, searchable. Idempotent; the first ingest's time and name stay."""
-        values = {name: getattr(track, name) for name in tables.tracks.c.keys()}
+        values = {column.name: getattr(track, column.name) for column in tables.tracks.c}
         values["health"] = track.health.model_dump()
         values["metadata"] = dict(track.metadata)
         rows = [
@@ -385,9 +385,7 @@ async def add_to_outbox(
     """A record to publish, written in the caller's transaction. Returns its id."""
     encoded = [[name, content.decode()] for name, content in headers]
     rows = await connection.execute(
-        tables.outbox.insert()
-        .values(topic=topic, key=key, value=value, headers=encoded)
-        .returning(tables.outbox.c.id)
+        tables.outbox.insert().values(topic=topic, key=key, value=value, headers=encoded).returning(tables.outbox.c.id)
     )
     return int(rows.scalar_one())
 
@@ -401,11 +399,11 @@ def _no_dataset(message: str) -> NotFound:
 
 
 def _dataset_columns(dataset: Dataset) -> dict[str, Any]:
-    return {name: getattr(dataset, name) for name in tables.datasets.c.keys()}
+    return {column.name: getattr(dataset, column.name) for column in tables.datasets.c}
 
 
 def _track(row: RowMapping, held: set[tuple[str, str]]) -> TrackRow:
-    values = {name: row[name] for name in tables.tracks.c.keys()}
+    values = {column.name: row[column.name] for column in tables.tracks.c}
     values["health"] = Health.model_validate(row["health"])
     return TrackRow(
         **values,

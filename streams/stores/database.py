@@ -72,7 +72,9 @@ class Database:
             raise
         except (SQLAlchemyError, OSError) as error:
             reason = str(getattr(error, "orig", error)).splitlines()[0]
-            raise Unavailable(f"the database does not answer: {reason}", "see that its disk or server is well") from error
+            raise Unavailable(
+                f"the database does not answer: {reason}", "see that its disk or server is well"
+            ) from error
 
     async def close(self) -> None:
         await self.engine.dispose()

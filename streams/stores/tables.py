@@ -135,15 +135,17 @@ jobs = Table(
     metadata,
     Column("tenant", String, primary_key=True),
     Column("job_id", String, primary_key=True),
-    Column("kind", String, nullable=False),  # ingest, search
-    Column("status", String, nullable=False),
-    Column("size", Integer, nullable=False),  # files, or queries once a search is accepted
-    Column("asked", JSON, nullable=False),  # what the request said and the polls give back
+    Column("kind", String),  # ingest, search; null until a record tells
+    Column("status", String, nullable=False, default="pending"),
+    Column("size", Integer),  # files, or queries once a search is accepted; null until a record tells
+    Column("parts_done", Integer, nullable=False, default=0),
+    Column("parts_failed", Integer, nullable=False, default=0),
+    Column("asked", JSON, nullable=False, default=dict),  # what the request said and the polls give back
     Column("pairs_total", BigInteger),
     Column("candidates_total", Integer),
     Column("candidates_skipped", Integer, nullable=False, default=0),
     Column("queries_skipped", Integer, nullable=False, default=0),
-    Column("warnings", JSON, nullable=False),
+    Column("warnings", JSON, nullable=False, default=list),
     Column("error", String),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
@@ -152,22 +154,20 @@ jobs = Table(
     Column("expires_at_ms", BigInteger),
     Index("jobs_by_age", "tenant", "created_at_ms", "job_id"),
 )
-files = Table(  # of an ingest job
-    "files",
+parts = Table(  # of a job: the files of an ingest, the queries of a search
+    "parts",
     metadata,
     Column("tenant", String, primary_key=True),
     Column("job_id", String, primary_key=True),
-    Column("file_index", Integer, primary_key=True),
-    Column("blob_name", String, nullable=False),
-    Column("filename", String, nullable=False),
-    Column("sha256", String),
-    Column("track_id", String),
-    Column("status", String, nullable=False),
-    Column("stage", String),
-    Column("health", JSON),
-    Column("error", JSON),
-    Column("tasks_done", JSON, nullable=False),
-    Column("tasks_failed", JSON, nullable=False),
+    Column("part_index", Integer, primary_key=True),
+    Column("status", String, nullable=False, default="pending"),
+    Column("stage", String),  # the furthest one reached
+    Column("blob_name", String),  # of a file
+    Column("filename", String),
+    Column("error", JSON(none_as_null=True)),
+    Column("outcome", JSON(none_as_null=True)),  # what only an ended part has: see FileView and QueryView
+    Column("finished_at_ms", BigInteger),
+    Column("finished_by", String),  # the event that ended it
 )
 artifacts = Table(  # of a file: what was made or found for it
     "artifacts",
@@ -178,18 +178,6 @@ artifacts = Table(  # of a file: what was made or found for it
     Column("kind", String, primary_key=True),
     Column("reused", Boolean, nullable=False),
     Column("seconds_taken", Float, nullable=False),
-)
-queries = Table(  # of a search job
-    "queries",
-    metadata,
-    Column("tenant", String, primary_key=True),
-    Column("job_id", String, primary_key=True),
-    Column("query_index", Integer, primary_key=True),
-    Column("status", String, nullable=False),
-    Column("error", JSON),
-    Column("query_audio_id", String),
-    Column("candidates_compared", Integer, nullable=False, default=0),
-    Column("details_uri", String, nullable=False),
 )
 offsets = Table(  # how far the projector has read; written with the rows it made of it
     "offsets",

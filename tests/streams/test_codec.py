@@ -1,5 +1,6 @@
 """Bytes on the wire. A round trip would not notice a renamed field, so the bytes themselves are compared."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -53,9 +54,7 @@ GOLDEN = {
         "c3010c252ac781f2c63206652d330861636d650a6a6f622d3100040862756c6b040001000216636c6173736963616c2d3000"
         "020a696e6465780000020000dcbccccaef66"
     ),
-    "progress": (
-        "c3010a3852bfc2626e5e06652d340861636d650a6a6f622d3100040c6465636f646500000000000000dcbccccaef66"
-    ),
+    "progress": ("c3010a3852bfc2626e5e06652d340861636d650a6a6f622d3100040c6465636f646500000000000000dcbccccaef66"),
     "feature": (
         "c301836b4048da87419c06652d350861636d65dcbccccaef660a6a6f622d31000400046162027500066371740004a8011400"
         "000000000216636c6173736963616c2d30043030000000000000e03f00000000"
@@ -71,7 +70,9 @@ GOLDEN = {
 }
 
 
-@pytest.mark.parametrize("record", [UPLOAD, SEARCH, WORK, PROGRESS, FEATURE, RESULT, LETTER], ids=lambda r: r.schema_name)
+@pytest.mark.parametrize(
+    "record", [UPLOAD, SEARCH, WORK, PROGRESS, FEATURE, RESULT, LETTER], ids=lambda r: r.schema_name
+)
 def test_the_bytes_of_a_record_are_the_golden_ones(record):
     assert codec.encode(record).hex() == GOLDEN[record.schema_name]
     assert codec.decode(bytes.fromhex(GOLDEN[record.schema_name]), record.schema_name) == record
@@ -100,10 +101,8 @@ def test_what_is_no_record_is_refused_in_words_and_never_crashes(value, words):
 @given(st.binary(max_size=200))
 def test_arbitrary_bodies_are_refused_or_decoded_but_raise_nothing_else(body):
     value = codec.encode(UPLOAD)[:10] + body
-    try:
-        codec.decode(value, "upload")
-    except Invalid as error:
-        assert error.code in ("undecodable-record", "validation-failed")
+    with suppress(Invalid):
+        assert isinstance(codec.decode(value, "upload"), Upload)
 
 
 def test_a_record_that_decodes_but_breaks_the_rules_names_every_fault_and_keeps_its_fields():

@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 
 from streams import codec, pipeline
-from streams.delivery import Delivery, Message
+from streams.delivery import Delivery
 from streams.errors import Defect, Invalid, Unavailable
+from streams.giving_up import Message
 from streams.records import Audio, Job, SearchRequest, Upload, Work, now
 from streams.settings import Settings
 from streams.stage import ArtifactGone, Resources

@@ -1,0 +1,180 @@
+"""Match: every query of a work meets its candidates. Ends a search.
+
+Up to `exact_candidates_max` candidates every pair is compared; above, a shortlist from the index and some random
+strangers. A hit of the index counts only when the catalogue has a live row for it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from models.verdict import Comparison
+from streams import answers
+from streams.artifacts import job_name, unpack
+from streams.errors import Unavailable
+from streams.matches import Candidate, Heard, compare_block, describe
+from streams.records import Audio, Job, SearchRequest
+from streams.stage import ArtifactGone, StageContext
+from streams.stores.vectors import Collection
+
+BLOCK = 100  # candidates compared in one call of the child: a cancel or a stop waits no longer than this
+HITS_PER_WINDOW = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One query: what it is called and what was heard in it."""
+
+    index: int
+    uri: str
+    track_id: str | None
+    audio_id: str
+    health: dict[str, bool]
+    heard: Heard
+
+
+async def match(stage: StageContext) -> None:
+    request = stage.request
+    assert isinstance(request, SearchRequest)
+    if request.search_type == "1:1":
+        queries = [await _own_query(stage, 0)]
+        candidates, skipped = [await _own_candidate(stage)], 0
+    else:
+        tracks = json.loads(await stage.blobs.get(job_name(stage.work.tenant, request.job_id, "tracks")))
+        queries = await _queries(stage, request, tracks)
+        candidates, skipped = await _live(stage, request, tracks["candidates"])
+    for query in queries:
+        await _answer(stage, request, query, candidates, stage.work.candidates_skipped + skipped)
+
+
+async def _answer(
+    stage: StageContext, request: SearchRequest, query: Query, candidates: list[Candidate], skipped: int
+) -> None:
+    others = [
+        candidate for candidate in candidates if candidate.track_id is None or candidate.track_id != query.track_id
+    ]
+    if len(others) > stage.settings.exact_candidates_max:
+        others = await _shortlist(stage, request, query, others)
+    best: list[tuple[Candidate, Comparison]] = []
+    compared = 0
+    for first in range(0, len(others), BLOCK):
+        block = others[first : first + BLOCK]
+        heard = [(candidate, await _hear(stage, candidate)) for candidate in block]
+        usable = [(candidate, sounds) for candidate, sounds in heard if sounds is not None]
+        found = await stage.heavy(
+            compare_block, query.heard, [sounds for _, sounds in usable], stage.card, request.verbose_output
+        )
+        compared += len(usable)
+        best += zip([candidate for candidate, _ in usable], found, strict=True)
+        best.sort(key=lambda pair: (-round(pair[1].score, 3), pair[0].uri))
+        del best[max(request.limit, 1) :]
+    await answers.say(
+        stage,
+        request,
+        Job(id=request.job_id, index=query.index, size=stage.work.job.size),
+        status="completed",
+        model_version=stage.work.model_version,
+        query_audio_id=query.uri,
+        query_sha256=query.audio_id,
+        health=query.health,
+        matches=[describe(rank, *pair) for rank, pair in enumerate(best, 1)],
+        candidates_compared=compared,
+        candidates_skipped=skipped + len(others) - compared,
+    )
+
+
+async def _shortlist(
+    stage: StageContext, request: SearchRequest, query: Query, candidates: list[Candidate]
+) -> list[Candidate]:
+    """The candidates that most of the query's windows find, and strangers drawn by the job's own seed."""
+    if (mark := await stage.vectors.unclean()) is not None:
+        raise Unavailable(f"the index is being compared with the catalogue (unclean stop {mark})", "wait for it")
+    latents = unpack(query.heard.latents).array
+    version, dataset_id = stage.work.model_version, stage.work.dataset_id
+    assert dataset_id is not None
+    collection = Collection(stage.work.tenant, dataset_id, "full_audio_latent", version, latents.shape[1])
+    hits = await stage.vectors.search(collection, latents, HITS_PER_WINDOW)
+    votes: defaultdict[str, float] = defaultdict(float)
+    for hit in hits:
+        votes[hit.track_id] += hit.score
+    listed = {candidate.track_id: candidate for candidate in candidates if candidate.track_id is not None}
+    ranked = [listed[track_id] for track_id in sorted(votes, key=votes.__getitem__, reverse=True) if track_id in listed]
+    shortlist = ranked[: stage.settings.shortlist_size]
+    rest = sorted(set(listed) - {candidate.track_id for candidate in shortlist})
+    strangers = random.Random(f"{request.job_id}/{query.index}").sample(rest, min(stage.settings.strangers, len(rest)))
+    return shortlist + [listed[track_id] for track_id in strangers]
+
+
+async def _queries(stage: StageContext, request: SearchRequest, tracks: dict[str, Any]) -> list[Query]:
+    if request.search_type == "1:n":
+        return [await _own_query(stage, 0)]
+    first = stage.work.first_query
+    listed = tracks["queries"][first : first + stage.work.queries]
+    return [
+        Query(
+            index=index,
+            uri=row["blob_uri"],
+            track_id=row["track_id"],
+            audio_id=row["audio_id"],
+            health=row["health"],
+            heard=await _heard(stage, row["audio_id"], row["duration_s"]),
+        )
+        for index, row in enumerate(listed, first)
+    ]
+
+
+async def _live(stage: StageContext, request: SearchRequest, rows: list[dict[str, Any]]) -> tuple[list[Candidate], int]:
+    """The candidates of the accepted list that are still there, and how many went since."""
+    work = stage.work
+    assert work.dataset_id is not None
+    live = {track.track_id for track in await stage.catalogue.tracks(work.tenant, work.dataset_id)}
+    candidates = [
+        Candidate(
+            uri=row["blob_uri"],
+            track_id=row["track_id"],
+            audio_id=row["audio_id"],
+            filename=row["filename"],
+            dataset_id=work.dataset_id,
+            dataset_name=request.candidate_dataset_name,
+            duration_s=row["duration_s"],
+            metadata=row["metadata"],
+        )
+        for row in rows
+        if row["track_id"] in live
+    ]
+    return candidates, len(rows) - len(candidates)
+
+
+async def _own_query(stage: StageContext, index: int) -> Query:
+    audio = _audio(stage, "query")
+    facts = (await stage.load_array(audio.audio_id, "envelope")).meta
+    heard = await _heard(stage, audio.audio_id, facts["duration_s"])
+    health = {name: facts["health"][name] for name in ("silent", "clipped", "truncated")}
+    return Query(index, audio.blob_uri, None, audio.audio_id, health, heard)
+
+
+async def _own_candidate(stage: StageContext) -> Candidate:
+    audio = _audio(stage, "candidate")
+    facts = (await stage.load_array(audio.audio_id, "envelope")).meta
+    return Candidate(audio.blob_uri, None, audio.audio_id, audio.filename, None, None, facts["duration_s"], {})
+
+
+def _audio(stage: StageContext, role: str) -> Audio:
+    return next(audio for audio in stage.work.audios if audio.role == role)
+
+
+async def _heard(stage: StageContext, audio_id: str, duration_s: float) -> Heard:
+    cqt = await stage.load(audio_id, "cqt")
+    return Heard(cqt, await stage.load(audio_id, "full_audio_latent"), duration_s)
+
+
+async def _hear(stage: StageContext, candidate: Candidate) -> Heard | None:
+    """What was heard in a candidate; None when its artifacts are gone, which the result counts as skipped."""
+    try:
+        return await _heard(stage, candidate.audio_id, candidate.duration_s)
+    except ArtifactGone:
+        return None

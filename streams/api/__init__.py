@@ -1,0 +1,1 @@
+"""The HTTP side: validates, publishes, serves the read model. `routes.py` is the whole surface on one screen."""

@@ -1,0 +1,150 @@
+"""The outbox: a job that was promised is written down before it is published, and published until it is confirmed.
+
+A POST writes its job rows and its records in one transaction, publishes, and answers after the broker's confirmation.
+Nothing is promised while the broker cannot be reached at all; what was written but not confirmed is re-sent by the
+pump, at start and from then on. A record may go out twice: whoever accepts it drops repeats by its `event_id`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Protocol
+
+import structlog
+from sqlalchemy import delete, func, select
+
+from streams.codec import Headers
+from streams.errors import SoundtraceError, Unavailable
+from streams.publish import Outgoing, job_of, outgoing
+from streams.records import Record
+from streams.settings import Settings
+from streams.stores import tables
+from streams.stores.catalogue import add_to_outbox
+from streams.stores.database import Database
+from streams.stores.projection import merge
+
+CONFIRMATION_S = 10.0  # a caller waits so long for the broker's word
+REACH_S = 2.0
+GIVE_UP_S = 60.0  # then a delivery counts as lost and the pump takes it over
+PUMP_S = (0.5, 10.0)  # first and longest pause between two rounds of the pump
+PUMP_ROWS = 100
+
+log = structlog.get_logger(__name__)
+
+
+class Broker(Protocol):
+    """What the outbox needs of `publish.Publisher`."""
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        """Raises `Unavailable` when the broker has not confirmed."""
+
+    async def close(self) -> None: ...
+
+
+class Unconfirmed(Unavailable):
+    """Written down, not confirmed in time: the job of the message will run all the same."""
+
+
+class Outbox:
+    def __init__(self, database: Database, settings: Settings, broker: Broker) -> None:
+        self._database = database
+        self._settings = settings
+        self._broker = broker
+        self._in_flight: dict[int, asyncio.Task[None]] = {}
+
+    async def post(self, records: Sequence[tuple[str, Record]], incoming: Headers) -> None:
+        """Take on a job: its (topic, record) pairs, with the trace context of `incoming`.
+
+        Raises: `Unavailable` when nothing was written, `Unconfirmed` when the job was and will run later.
+        """
+        if not await self.reachable():
+            raise Unavailable("the broker cannot be reached", "nothing was started: send the request again")
+        letters = [outgoing(record, topic, incoming) for topic, record in records]
+        async with self._database.write() as connection:
+            retention_days = self._settings.retention_days
+            await merge(connection, *(record for _, record in records), retention_days=retention_days)
+            ids = [
+                await add_to_outbox(connection, letter.topic, letter.key, letter.value, letter.headers)
+                for letter in letters
+            ]
+        delivery = self._deliver(ids, letters)
+        await asyncio.wait({delivery}, timeout=CONFIRMATION_S)
+        if not delivery.done() or delivery.exception():
+            job_id = job_of(records[0][1])
+            raise Unconfirmed(
+                f"the broker has not confirmed yet; the request is kept and runs later as job '{job_id}'",
+                f"poll job '{job_id}' instead of sending the request again",
+                job_id=job_id,
+            )
+
+    async def reachable(self) -> bool:
+        """Whether one of the broker's addresses takes a connection."""
+        for address in self._settings.kafka_bootstrap.split(","):
+            host, _, port = address.strip().rpartition(":")
+            with suppress(OSError, TimeoutError, ValueError):
+                async with asyncio.timeout(REACH_S):
+                    _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+                writer.close()
+                return True
+        return False
+
+    async def waiting(self) -> int:
+        """Records written down and not yet confirmed."""
+        async with self._database.read() as connection:
+            return int((await connection.execute(select(func.count()).select_from(tables.outbox))).scalar_one())
+
+    async def run(self) -> None:
+        """The pump: re-sends what nobody is sending, for ever, with a pause that grows while the broker is away."""
+        pause_s = PUMP_S[0]
+        while True:
+            try:
+                await self._pump()
+                pause_s = PUMP_S[0]
+            except SoundtraceError as error:
+                log.warning("outbox.waiting", reason=error.message, again_in_s=pause_s)
+                pause_s = min(2 * pause_s, PUMP_S[1])
+            await asyncio.sleep(pause_s)
+
+    async def close(self) -> None:
+        """Let what is being sent be confirmed, for a moment; the rest stays in the table."""
+        if self._in_flight:
+            await asyncio.wait(set(self._in_flight.values()), timeout=REACH_S)
+        for delivery in set(self._in_flight.values()):
+            delivery.cancel()
+        await self._broker.close()
+
+    async def _pump(self) -> None:
+        columns = tables.outbox.c
+        async with self._database.read() as connection:
+            found = await connection.execute(
+                select(tables.outbox).where(columns.id.not_in(self._in_flight)).order_by(columns.id).limit(PUMP_ROWS)
+            )
+            rows = found.all()
+        if rows:
+            letters = [
+                Outgoing(row.topic, row.key, row.value, [(name, value.encode()) for name, value in row.headers])
+                for row in rows
+            ]
+            await self._deliver([row.id for row in rows], letters)
+
+    def _deliver(self, ids: Sequence[int], letters: Sequence[Outgoing]) -> asyncio.Task[None]:
+        """Send, and forget what was confirmed. Goes on when whoever asked no longer waits."""
+
+        async def deliver() -> None:
+            try:
+                async with asyncio.timeout(GIVE_UP_S):
+                    await self._broker.publish(letters)
+                async with self._database.write() as connection:
+                    await connection.execute(delete(tables.outbox).where(tables.outbox.c.id.in_(ids)))
+            except TimeoutError as error:
+                raise Unavailable("the broker does not confirm", "see that it runs") from error
+            finally:
+                for row_id in ids:
+                    self._in_flight.pop(row_id, None)
+
+        task = asyncio.create_task(deliver())
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # looked at: no "never retrieved"
+        self._in_flight.update(dict.fromkeys(ids, task))
+        return task
