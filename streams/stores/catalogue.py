@@ -276,7 +276,9 @@ class Catalogue:
     async def count_tracks(self, tenant: str, dataset_id: str) -> int:
         columns = tables.tracks.c
         async with self.database.read() as connection:
-            count = select(func.count()).where(columns.tenant == tenant, columns.dataset_id == dataset_id)
+            count = select(func.count()).where(
+                columns.tenant == tenant, columns.dataset_id == dataset_id, _alive(columns.expires_at_ms)
+            )
             return int((await connection.execute(count)).scalar_one())
 
     async def _tracks(self, tenant: str, condition: Any) -> list[tuple[TrackRow, set[tuple[str, str]]]]:
@@ -332,11 +334,6 @@ class Catalogue:
             fact = f"record {index} of job '{job_id}' says {kind} of {size}, but {first}"
             remedy = "give all records of a job the same size and an index below it, or use a new job id"
             raise Invalid(fact, remedy, code="job-inconsistent")
-
-    async def cancel(self, tenant: str, job_id: str) -> None:
-        values = {"tenant": tenant, "job_id": job_id, "cancelled_at_ms": epoch_ms()}
-        async with self.database.write() as connection:
-            await connection.execute(insert(connection, tables.cancels).values(values).on_conflict_do_nothing())
 
     async def is_cancelled(self, tenant: str, job_id: str) -> bool:
         columns = tables.cancels.c

@@ -18,6 +18,8 @@ from streams.stage import ArtifactGone, Resources
 from streams.stores.catalogue import Catalogue
 from streams.stores.database import Database
 from streams.stores.memory import ExactVectors, MemoryBlobs
+from streams.stores.projection import merge
+from streams.stores.readmodel import ReadModel
 
 UPLOAD = Upload(
     event_id="e-1", tenant="acme", dataset_name="demo", blob_uri="file:///a.wav",
@@ -239,7 +241,10 @@ async def test_a_cancelled_job_is_dropped_at_its_next_stage(stage):
         raise AssertionError("never called")
 
     delivery, broker, resources = stage("decode", decode)
-    await resources.catalogue.cancel("acme", "job-1")
+    database = resources.catalogue.database
+    async with database.write() as connection:
+        await merge(connection, UPLOAD)
+    await ReadModel(database).cancel("acme", "job-1")
     await delivery.handle(message(work_of(UPLOAD)))
     assert [progress.status for progress in broker.told("progress")] == ["cancelled"]
     assert not broker.told("work.bulk.encode")
