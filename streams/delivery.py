@@ -62,7 +62,7 @@ class Delivery:
         self.consumer = consumer
         self.row = consumer.stage
         self._resources = resources
-        self._catalogue = resources.catalogue
+        self._ledger = resources.ledger
         self._publisher = publisher
         self._agent = getattr(importlib.import_module(f"streams.agents.{self.row.name}"), self.row.name)
         self._labels = (self.row.name, consumer.lane)
@@ -71,6 +71,7 @@ class Delivery:
         """Returns when everything that came of the message is confirmed by the broker."""
         began = time.monotonic()
         context = StageContext(self.row, self.consumer.lane, self._resources, message.headers)
+        context.spent_s["hop"] = max(0.0, time.time() - message.timestamp_s)  # from its publisher: way and wait
         with IN_FLIGHT.labels(*self._labels).track_inprogress():
             try:
                 record = self._decode(message)
@@ -87,25 +88,25 @@ class Delivery:
     async def _handle(self, case: Case) -> str:
         record, context = case.record, case.context
         if isinstance(record, Work):
-            if await self._ask(context, lambda: self._catalogue.is_cancelled(record.tenant, record.job.id)):
+            if await self._ask(context, lambda: self._ledger.is_cancelled(record.tenant, record.job.id)):
                 context.say(self._progress(record, "cancelled"), "progress")
                 await self._publish(context, context.outbox)
                 return "cancelled"
             running = outgoing(self._progress(record, "running"), "progress", case.message.headers)
             await self._publish(context, [running])
-        elif await self._ask(context, lambda: self._catalogue.was_accepted(record.tenant, record.event_id)):
+        elif await self._ask(context, lambda: self._ledger.was_accepted(record.tenant, record.event_id)):
             return "repeated"
         outcome = await self._attempt(case)
         await self._publish(context, context.outbox)
         if not isinstance(record, Work):  # only now: a crash before this repeats the request, with the same ids
-            await self._ask(context, lambda: self._catalogue.mark_accepted(record.tenant, record.event_id))
-        await self._ask(context, lambda: self._catalogue.forget_attempts(case.group, case.key))
+            await self._ask(context, lambda: self._ledger.mark_accepted(record.tenant, record.event_id))
+        await self._ask(context, lambda: self._ledger.forget_attempts(case.group, case.key))
         return outcome
 
     async def _attempt(self, case: Case) -> str:
         """Run the agent until it succeeds or is given up."""
         context = case.context
-        starts, failures = await self._ask(context, lambda: self._catalogue.begin_attempt(case.group, case.key))
+        starts, failures = await self._ask(context, lambda: self._ledger.begin_attempt(case.group, case.key))
         if starts >= self._resources.settings.starts_max:
             fact = f"{self.row.name} was started {starts} times on this record and never came to an end"
             remedy = "look at the worker's log, then replay the letter"
@@ -116,7 +117,7 @@ class Delivery:
                 return "done"
             if isinstance(problem, InputError):
                 return await self._give_up(case, problem, failures + 1)
-            failures = await self._ask(context, lambda: self._catalogue.fail_attempt(case.group, case.key))
+            failures = await self._ask(context, lambda: self._ledger.fail_attempt(case.group, case.key))
             log.error("attempt failed", stage=self.row.name, failures=failures, reason=str(problem))
             if failures >= self._resources.settings.attempts_max:
                 return await self._give_up(case, problem, failures)
@@ -214,7 +215,7 @@ class Delivery:
             context.spent("broker", began)
 
     async def _ask(self, context: StageContext, question: Callable[[], Awaitable[T]]) -> T:
-        """The catalogue's answer."""
+        """The ledger's answer."""
         began = time.monotonic()
         answer = await self._persist(question)
         context.spent("sql", began)

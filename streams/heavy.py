@@ -45,7 +45,7 @@ class Heavy:
         self._turn = asyncio.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
-        self.restarts = -1
+        self._closing = False
 
     @property
     def pid(self) -> int | None:
@@ -77,6 +77,8 @@ class Heavy:
                 self._kill()
                 raise _lost(function, f"ran longer than {time_limit_s:g} s", "time-limit-exceeded") from None
             except (EOFError, OSError):
+                if self._closing:  # we ended it ourselves: that is nobody's failed attempt
+                    await asyncio.Event().wait()
                 code = self._kill()
                 raise _lost(function, f"ended its process ({_ending(code)})", "child-died") from None
             except asyncio.CancelledError:
@@ -87,6 +89,8 @@ class Heavy:
         return answer[0]  # type: ignore[no-any-return]
 
     def close(self) -> None:
+        """End the child. A call that was under way never returns: it is cancelled with the app that made it."""
+        self._closing = True
         self._kill()
 
     async def _exchange(self, message: Any) -> Any:
@@ -110,7 +114,6 @@ class Heavy:
         )
         theirs.close()
         self._pipe = Connection(ours.detach())
-        self.restarts += 1
         began = time.monotonic()
         try:
             await asyncio.wait_for(asyncio.to_thread(self._pipe.recv), START_LIMIT_S)

@@ -101,8 +101,18 @@ def _open_all(database: Any, data_dir: Path) -> bool:
             sys.stderr.write(f"milvus: collection {folder.name} cannot be opened and was moved into {aside}\n")
             whole = False
         else:
-            collection.load()
+            _load(collection, folder)
     return whole
+
+
+def _load(collection: Any, folder: Path) -> None:
+    """Bring a collection's search index into memory; make it anew from the rows if its file was torn by a kill."""
+    try:
+        collection.load()
+    except (RuntimeError, ValueError, MemoryError):  # what FAISS makes of half a file; the engine writes it in place
+        for torn in folder.rglob("*.idx"):
+            torn.unlink()
+        collection.load()
 
 
 def _mark(database: Any) -> None:

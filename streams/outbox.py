@@ -14,6 +14,7 @@ from typing import Protocol
 
 import structlog
 from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streams.codec import Headers
 from streams.errors import SoundtraceError, Unavailable
@@ -21,7 +22,6 @@ from streams.publish import Outgoing, job_of, outgoing
 from streams.records import Record
 from streams.settings import Settings
 from streams.stores import tables
-from streams.stores.catalogue import add_to_outbox
 from streams.stores.database import Database
 from streams.stores.projection import merge
 
@@ -52,7 +52,8 @@ class Outbox:
         self._database = database
         self._settings = settings
         self._broker = broker
-        self._in_flight: dict[int, asyncio.Task[None]] = {}
+        self._in_flight: set[int] = set()  # rows that somebody is sending: the pump leaves them alone
+        self._deliveries: set[asyncio.Task[None]] = set()
 
     async def post(self, records: Sequence[tuple[str, Record]], incoming: Headers) -> None:
         """Take on a job: its (topic, record) pairs, with the trace context of `incoming`.
@@ -65,10 +66,8 @@ class Outbox:
         async with self._database.write() as connection:
             retention_days = self._settings.retention_days
             await merge(connection, *(record for _, record in records), retention_days=retention_days)
-            ids = [
-                await add_to_outbox(connection, letter.topic, letter.key, letter.value, letter.headers)
-                for letter in letters
-            ]
+            ids = [await _write_down(connection, letter) for letter in letters]
+            self._in_flight.update(ids)  # before the commit, after which the pump may see them
         delivery = self._deliver(ids, letters)
         await asyncio.wait({delivery}, timeout=CONFIRMATION_S)
         if not delivery.done() or delivery.exception():
@@ -109,20 +108,18 @@ class Outbox:
 
     async def close(self) -> None:
         """Let what is being sent be confirmed, for a moment; the rest stays in the table."""
-        if self._in_flight:
-            await asyncio.wait(set(self._in_flight.values()), timeout=REACH_S)
-        for delivery in set(self._in_flight.values()):
+        if self._deliveries:
+            await asyncio.wait(self._deliveries, timeout=REACH_S)
+        for delivery in self._deliveries:
             delivery.cancel()
         await self._broker.close()
 
     async def _pump(self) -> None:
-        columns = tables.outbox.c
         async with self._database.read() as connection:
-            found = await connection.execute(
-                select(tables.outbox).where(columns.id.not_in(self._in_flight)).order_by(columns.id).limit(PUMP_ROWS)
-            )
-            rows = found.all()
-        if rows:
+            oldest = select(tables.outbox).order_by(tables.outbox.c.id).limit(PUMP_ROWS)
+            found = (await connection.execute(oldest)).all()
+        if rows := [row for row in found if row.id not in self._in_flight]:
+            self._in_flight.update(row.id for row in rows)
             letters = [
                 Outgoing(row.topic, row.key, row.value, [(name, value.encode()) for name, value in row.headers])
                 for row in rows
@@ -141,10 +138,18 @@ class Outbox:
             except TimeoutError as error:
                 raise Unavailable("the broker does not confirm", "see that it runs") from error
             finally:
-                for row_id in ids:
-                    self._in_flight.pop(row_id, None)
+                self._in_flight.difference_update(ids)
 
         task = asyncio.create_task(deliver())
+        self._deliveries.add(task)
+        task.add_done_callback(self._deliveries.discard)
         task.add_done_callback(lambda done: done.cancelled() or done.exception())  # looked at: no "never retrieved"
-        self._in_flight.update(dict.fromkeys(ids, task))
         return task
+
+
+async def _write_down(connection: AsyncConnection, letter: Outgoing) -> int:
+    """Put a record into the outbox, in the caller's transaction. Returns its row's id."""
+    headers = [[name, content.decode()] for name, content in letter.headers]
+    row = {"topic": letter.topic, "key": letter.key, "value": letter.value, "headers": headers}
+    rows = await connection.execute(tables.outbox.insert().values(row).returning(tables.outbox.c.id))
+    return int(rows.scalar_one())

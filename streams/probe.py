@@ -68,7 +68,7 @@ class Prober:
 
     async def _ready(self) -> Popen[bytes]:
         if self._child is None or self._child.poll() is not None:
-            self._child = child = Popen(self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+            self._child = child = self._spawn()
             try:
                 json.loads(await self._say(child, None))
             except BaseException as error:
@@ -93,6 +93,9 @@ class Prober:
 
         async with asyncio.timeout(START_S if question is None else self._time_limit_s):
             return await asyncio.to_thread(exchange)
+
+    def _spawn(self) -> Popen[bytes]:
+        return Popen(self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
 
     def _drop(self) -> None:
         child, self._child = self._child, None

@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, ParamSpec, TypeVar
+from inspect import iscoroutinefunction
+from typing import Any, ParamSpec, TypeVar, cast
 
 from models.card import Card
 from streams import cards, codec, pipeline
@@ -21,6 +22,7 @@ from streams.records import Audio, Feature, Record, SearchRequest, Upload, Work,
 from streams.settings import Settings
 from streams.stores.blobs import BlobMissing, Blobs
 from streams.stores.catalogue import Catalogue
+from streams.stores.ledger import Ledger
 from streams.stores.vectors import Vectors
 
 P = ParamSpec("P")
@@ -41,6 +43,7 @@ class Resources:
 
     settings: Settings
     catalogue: Catalogue
+    ledger: Ledger
     blobs: Blobs
     vectors: Vectors
     heavy: Heavy
@@ -82,15 +85,19 @@ class StageContext:
 
     @property
     def catalogue(self) -> Catalogue:
-        return self.resources.catalogue
+        return cast(Catalogue, _Timed(self.resources.catalogue, self, "sql"))
+
+    @property
+    def ledger(self) -> Ledger:
+        return cast(Ledger, _Timed(self.resources.ledger, self, "sql"))
 
     @property
     def blobs(self) -> Blobs:
-        return self.resources.blobs
+        return cast(Blobs, _Timed(self.resources.blobs, self, "blob"))
 
     @property
     def vectors(self) -> Vectors:
-        return self.resources.vectors
+        return cast(Vectors, _Timed(self.resources.vectors, self, "milvus"))
 
     @property
     def card(self) -> Card:
@@ -108,7 +115,7 @@ class StageContext:
     async def upload(self, audio: Audio) -> bytes:
         """The bytes as they were sent. Raises: `NotFound` `blob-not-found` when they expired."""
         try:
-            return await self._get(upload_name(self.work.tenant, audio.audio_id))
+            return await self.blobs.get(upload_name(self.work.tenant, audio.audio_id))
         except BlobMissing:
             fact = f"the bytes of '{audio.filename}' are no longer stored"
             raise NotFound(fact, "upload the file again", code="blob-not-found") from None
@@ -119,7 +126,7 @@ class StageContext:
     async def load(self, audio_id: str, kind: str) -> bytes:
         """An artifact's bytes. Raises: `ArtifactGone` when it is not there any more."""
         try:
-            return await self._get(self.name(audio_id, kind))
+            return await self.blobs.get(self.name(audio_id, kind))
         except BlobMissing:
             raise ArtifactGone(kind) from None
 
@@ -128,9 +135,7 @@ class StageContext:
 
     async def store(self, audio: Audio, kind: str, data: bytes) -> None:
         """Keep an artifact, and say on `features` that it was made and in how many seconds."""
-        began = time.monotonic()
         await self.blobs.put(self.name(audio.audio_id, kind), data)
-        self.spent("blob", began)
         self.say_feature(audio, kind, data, seconds_taken=time.monotonic() - self.began)
 
     async def reuse(self, audio: Audio, kinds: Iterable[str]) -> bool:
@@ -186,12 +191,26 @@ class StageContext:
     def spent(self, on: str, began: float) -> None:
         self.spent_s[on] = self.spent_s.get(on, 0.0) + time.monotonic() - began
 
-    async def _get(self, name: str) -> bytes:
-        began = time.monotonic()
-        try:
-            return await self.blobs.get(name)
-        finally:
-            self.spent("blob", began)
+
+class _Timed:
+    """A store whose calls are counted as time spent by a stage."""
+
+    def __init__(self, store: object, stage: StageContext, on: str) -> None:
+        self._store, self._stage, self._on = store, stage, on
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._store, name)
+        if not iscoroutinefunction(method):
+            return method
+
+        async def timed(*args: Any, **kwargs: Any) -> Any:
+            began = time.monotonic()
+            try:
+                return await method(*args, **kwargs)
+            finally:
+                self._stage.spent(self._on, began)
+
+        return timed
 
 
 def request_of(work: Work) -> Upload | SearchRequest:

@@ -28,6 +28,7 @@ from streams.stage import Resources
 from streams.stores.blobs import open_blobs
 from streams.stores.catalogue import Catalogue
 from streams.stores.database import Database
+from streams.stores.ledger import Ledger
 from streams.stores.milvus import MilvusVectors
 from streams.topics import create_topics
 
@@ -61,7 +62,8 @@ async def run(stages: Iterable[str], lane: str, settings: Settings, child_nice: 
             ready.cancel()
             return 0
         await ready
-        resources = Resources(settings, Catalogue(database), open_blobs(settings.blob_url), vectors, heavy)
+        blobs = open_blobs(settings.blob_url)
+        resources = Resources(settings, Catalogue(database), Ledger(database), blobs, vectors, heavy)
         apps = [StageApp(Delivery(consumer, resources, publisher), settings) for consumer in consumers]
         mending = asyncio.create_task(keep_mended(resources)) if "index" in stages else None
         for app in apps:

@@ -26,7 +26,7 @@ async def accept(request: Upload | SearchRequest, stage: StageContext) -> None:
 
 
 async def accept_upload(upload: Upload, stage: StageContext) -> None:
-    await stage.catalogue.agree_on_job(upload.tenant, upload.job.id, "ingest", upload.job.index, upload.job.size)
+    await stage.ledger.agree_on_job(upload.tenant, upload.job.id, "ingest", upload.job.index, upload.job.size)
     tasks = check.check_tasks(upload.tasks, upload.encoder_type)
     if upload.dataset_id is None:
         dataset = await stage.catalogue.ensure_dataset(upload.tenant, upload.dataset_name)
@@ -56,7 +56,7 @@ async def accept_upload(upload: Upload, stage: StageContext) -> None:
 
 async def accept_search(request: SearchRequest, stage: StageContext) -> None:
     asked = check.check_search_fields(request)
-    await stage.catalogue.agree_on_job(asked.tenant, asked.job_id, "search", 0, 1)
+    await stage.ledger.agree_on_job(asked.tenant, asked.job_id, "search", 0, 1)
     view = await check.look_for_search(asked, stage.catalogue)
     plan = check.check_search(asked, view, stage.settings)
     audios = []

@@ -39,11 +39,9 @@ async def index(stage: StageContext) -> None:
         metadata=upload.metadata,
         expires_at_ms=_expiry_ms(stage.settings),
     )
-    began = time.monotonic()
     known = await stage.catalogue.has_tasks(row.dataset_id, row.track_id, work.encoder_type, done, work.model_version)
     if not known:
         await stage.catalogue.add_track(row, work.encoder_type, done, work.model_version)
-    stage.spent("sql", began)
     await _put_vectors(stage, row, done)
     live = await stage.catalogue.track(work.tenant, row.dataset_id, row.track_id)
     stage.say(
@@ -66,9 +64,7 @@ async def _put_vectors(stage: StageContext, row: TrackRow, tasks: tuple[str, ...
         if kind in tasks:
             latents = await stage.load_array(row.audio_id, kind)
             collection = Collection(row.tenant, row.dataset_id, kind, stage.work.model_version, latents.array.shape[1])
-            began = time.monotonic()
             await stage.vectors.upsert(collection, row.track_id, latents.array, latents.starts_s)
-            stage.spent("milvus", began)
 
 
 def _why(task: str, failed: dict[str, Problem]) -> Problem:

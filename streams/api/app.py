@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -94,9 +95,7 @@ async def serve(settings: Settings) -> int:
         return int(projecting.done())
     finally:
         await runner.cleanup()
-        for task in (projecting, stopping):
-            task.cancel()
-        await asyncio.gather(projecting, stopping, return_exceptions=True)
+        await _stop(projecting, stopping)
         await outbox.close()
         await database.close()
 
@@ -128,11 +127,17 @@ def _background(work: Callable[[], Awaitable[None]]) -> Callable[[web.Applicatio
     async def context(_app: web.Application) -> AsyncIterator[None]:
         task = asyncio.ensure_future(work())
         yield
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await _stop(task)
 
     return context
+
+
+async def _stop(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel until it is heard: a database call cut off in the middle may answer with an error of its own."""
+    while waiting := {task for task in tasks if not task.done()}:
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting, timeout=1.0)
 
 
 async def _make_topics(settings: Settings) -> None:

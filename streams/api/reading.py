@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_exceptions import HTTPException
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from streams.api.problems import FIELDS, Refused
@@ -101,8 +100,8 @@ async def _read(request: web.Request, limit_bytes: int) -> bytes:
                     break
             else:
                 return bytes(body)
-        except (HttpProcessingError, HTTPException):  # a Content-Encoding that does not hold what it says
-            raise _malformed("the body does not unpack") from None
+        except (HttpProcessingError, web.RequestPayloadError):  # a Content-Encoding that does not hold what it says
+            raise _malformed("the body does not unpack", headers={"Connection": "close"}) from None
     fact = f"the body is over {limit_bytes} bytes"
     raise TooLarge(fact, "send less in one request", code="body-too-large")
 
@@ -132,5 +131,5 @@ def _name(field: Any) -> str:
     return ".".join(map(str, field)) if isinstance(field, tuple) else str(field)
 
 
-def _malformed(fact: str) -> Invalid:
-    return Invalid(fact, "send one JSON object in UTF-8", code="malformed-json")
+def _malformed(fact: str, **facts: Any) -> Invalid:
+    return Invalid(fact, "send one JSON object in UTF-8", code="malformed-json", **facts)

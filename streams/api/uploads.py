@@ -30,7 +30,15 @@ T = TypeVar("T")
 CHUNK_BYTES = 256 * 1024
 FORM_BYTES = 64 * 1024  # what a multipart body may have around its file
 DAY_MS = 86_400_000
-UNREADABLE = (AssertionError, HttpProcessingError, LookupError, RuntimeError, TypeError, ValueError, web.HTTPException)
+UNREADABLE = (  # what aiohttp's multipart reader meets in bytes that are none of its kind
+    AssertionError,
+    HttpProcessingError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    web.HTTPException,
+)
 KNOWN_FORMATS = frozenset({".wav", ".flac", ".mp3", ".m4a"})
 
 
@@ -151,6 +159,8 @@ async def _readable(reading: Awaitable[T]) -> T:
     """What a multipart reader gives; whatever it stumbles over in the client's bytes is the client's fault."""
     try:
         return await reading
+    except web.RequestPayloadError:  # a Content-Encoding that does not hold what it says; the connection is lost
+        raise Invalid("the body does not unpack", "send it plainly", headers={"Connection": "close"}) from None
     except UNREADABLE as error:
         raise _fault(f"the body is not multipart/form-data ({error or type(error).__name__})") from None
 

@@ -128,7 +128,7 @@ def figures(done: Iterable[Ingested], wall_s: float) -> dict[str, float]:
 def summary(dataset: str, done: Iterable[Ingested], wall_s: float) -> str:
     told = figures(done, wall_s)
     extra = [
-        f"{told[name]} {words}" for name, words in (("reused", "there already"), ("failed", "failed")) if told[name]
+        f"{told[name]} {words}" for name, words in (("reused", "heard before"), ("failed", "failed")) if told[name]
     ]
     tracks = f"{told['tracks']} tracks in '{dataset}'" + (f" ({', '.join(extra)})" if extra else "")
     return f"{tracks}: {told['audio_s']} s of audio in {told['wall_s']} s, {told['times_real_time']} × real time"

@@ -24,16 +24,17 @@ def document(value: Any) -> None:
 
 
 def table(columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
-    """A table on a terminal (rich honours NO_COLOR); elsewhere lines of tab-separated cells under their names."""
+    """A table on a terminal (rich honours NO_COLOR); elsewhere tab-separated lines. Without names, no header."""
     cells = [tuple(printable(cell) for cell in row) for row in rows]
     if not sys.stdout.isatty():
-        sys.stdout.writelines("\t".join(row) + "\n" for row in (columns, *cells))
+        lines = [columns, *cells] if any(columns) else cells
+        sys.stdout.writelines("\t".join(line) + "\n" for line in lines)
         return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    drawn = Table(*columns, box=None, header_style="bold", pad_edge=False, show_header=any(columns))
     for row in cells:
         drawn.add_row(*(Text(cell) for cell in row))
     Console().print(drawn)

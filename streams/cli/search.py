@@ -35,7 +35,7 @@ def search(
     verbose: Annotated[bool, typer.Option("--verbose", help="Every evidence of a match, and all windows.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find matches: QUERY CANDIDATE, QUERY --in NAME, or --from NAME --in NAME."""
+    """Find what matches a file, or every track of a dataset."""
     from streams.cli.place import server
 
     search_type = _search_type(query, candidate, inside, source)

@@ -1,4 +1,4 @@
-"""The catalogue: datasets, blobs, tracks and what the pipeline must remember about requests. This is truth.
+"""The catalogue: datasets, blobs and tracks. This is truth.
 
 Every question names a tenant, and what belongs to another one answers as if it had never existed. Its in-memory twin
 is the same SQL on `sqlite+aiosqlite://`; one suite judges both (tests/streams/stores/test_catalogue.py).
@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, delete, func, select
+from sqlalchemy import RowMapping, and_, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streams.errors import Conflict, Invalid, NotFound
+from streams.errors import Conflict, NotFound
 from streams.records import Health
 from streams.stores import tables
 from streams.stores.database import Database, insert
@@ -298,93 +297,6 @@ class Catalogue:
                 held = grouped.setdefault(row["track_id"], (row, set()))[1]
                 held.add((row["encoder_type"], row["task"]))
         return [(_track(row, held), held) for row, held in grouped.values()]
-
-    # ── requests ──
-
-    async def was_accepted(self, tenant: str, event_id: str) -> bool:
-        columns = tables.accepted.c
-        async with self.database.read() as connection:
-            rows = await connection.execute(
-                select(columns.event_id).where(columns.tenant == tenant, columns.event_id == event_id)
-            )
-            return rows.first() is not None
-
-    async def mark_accepted(self, tenant: str, event_id: str) -> None:
-        """Said after the work was published: a crash in between repeats it, with the same ids."""
-        values = {"tenant": tenant, "event_id": event_id, "accepted_at_ms": epoch_ms()}
-        async with self.database.write() as connection:
-            await connection.execute(insert(connection, tables.accepted).values(values).on_conflict_do_nothing())
-
-    async def agree_on_job(self, tenant: str, job_id: str, kind: str, index: int, size: int) -> None:
-        """Hold a record to what the first record of its job said.
-
-        Raises: `Invalid` `job-inconsistent` when kind or size differ, or the index is not below the size.
-        """
-        values = {"tenant": tenant, "job_id": job_id, "kind": kind, "size": size}
-        columns = tables.job_sizes.c
-        async with self.database.write() as connection:
-            if index < size:
-                await connection.execute(insert(connection, tables.job_sizes).values(values).on_conflict_do_nothing())
-            rows = await connection.execute(
-                select(columns.kind, columns.size).where(columns.tenant == tenant, columns.job_id == job_id)
-            )
-            said = rows.first()
-        if said is None or index >= size or (said.kind, said.size) != (kind, size):
-            first = f"the job's first record said {said.kind} of {said.size}" if said else "no record came before it"
-            fact = f"record {index} of job '{job_id}' says {kind} of {size}, but {first}"
-            remedy = "give all records of a job the same size and an index below it, or use a new job id"
-            raise Invalid(fact, remedy, code="job-inconsistent")
-
-    async def is_cancelled(self, tenant: str, job_id: str) -> bool:
-        columns = tables.cancels.c
-        async with self.database.read() as connection:
-            rows = await connection.execute(
-                select(columns.job_id).where(columns.tenant == tenant, columns.job_id == job_id)
-            )
-            return rows.first() is not None
-
-    # ── attempts ──
-
-    async def begin_attempt(self, group: str, event_id: str) -> tuple[int, int]:
-        """Count a start, durably, before the work begins. Returns (starts, failures) so far, this start included."""
-        return await self._count(group, event_id, starts=1, failures=0)
-
-    async def fail_attempt(self, group: str, event_id: str) -> int:
-        """Count a failure the worker saw. Returns the failures so far."""
-        return (await self._count(group, event_id, starts=0, failures=1))[1]
-
-    async def forget_attempts(self, group: str, event_id: str) -> None:
-        columns = tables.attempts.c
-        async with self.database.write() as connection:
-            await connection.execute(
-                delete(tables.attempts).where(columns.consumer_group == group, columns.event_id == event_id)
-            )
-
-    async def _count(self, group: str, event_id: str, starts: int, failures: int) -> tuple[int, int]:
-        columns = tables.attempts.c
-        async with self.database.write() as connection:
-            statement = insert(connection, tables.attempts).values(
-                consumer_group=group, event_id=event_id, starts=starts, failures=failures
-            )
-            rows = await connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["consumer_group", "event_id"],
-                    set_={"starts": columns.starts + starts, "failures": columns.failures + failures},
-                ).returning(columns.starts, columns.failures)
-            )
-            starts_now, failures_now = rows.one()
-        return int(starts_now), int(failures_now)
-
-
-async def add_to_outbox(
-    connection: AsyncConnection, topic: str, key: bytes, value: bytes, headers: Iterable[tuple[str, bytes]]
-) -> int:
-    """A record to publish, written in the caller's transaction. Returns its id."""
-    encoded = [[name, content.decode()] for name, content in headers]
-    rows = await connection.execute(
-        tables.outbox.insert().values(topic=topic, key=key, value=value, headers=encoded).returning(tables.outbox.c.id)
-    )
-    return int(rows.scalar_one())
 
 
 def _alive(expires_at_ms: Any) -> Any:

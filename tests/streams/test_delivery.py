@@ -17,6 +17,7 @@ from streams.settings import Settings
 from streams.stage import ArtifactGone, Resources
 from streams.stores.catalogue import Catalogue
 from streams.stores.database import Database
+from streams.stores.ledger import Ledger
 from streams.stores.memory import ExactVectors, MemoryBlobs
 from streams.stores.projection import merge
 from streams.stores.readmodel import ReadModel
@@ -66,7 +67,7 @@ async def stage(monkeypatch):
     database = Database("sqlite+aiosqlite://")
     await database.migrate()
     settings = Settings(retry_cap_s=0.01)
-    resources = Resources(settings, Catalogue(database), MemoryBlobs(), ExactVectors(), None)
+    resources = Resources(settings, Catalogue(database), Ledger(database), MemoryBlobs(), ExactVectors(), None)
     broker = Broker()
 
     def put(name, agent, lane="bulk"):
@@ -160,8 +161,8 @@ async def test_attempts_are_counted_across_a_restart_of_the_worker(stage):
 
     delivery, broker, resources = stage("decode", decode)
     key = f"acme/{work_of(UPLOAD).event_id}"
-    await resources.catalogue.fail_attempt("soundtrace.bulk.decode", key)
-    await resources.catalogue.fail_attempt("soundtrace.bulk.decode", key)
+    await resources.ledger.fail_attempt("soundtrace.bulk.decode", key)
+    await resources.ledger.fail_attempt("soundtrace.bulk.decode", key)
     await delivery.handle(message(work_of(UPLOAD)))
     (letter,) = broker.told("dead-letters")
     assert (letter.attempts, letter.error_code) == (3, "child-died")
@@ -175,7 +176,7 @@ async def test_the_tenth_start_of_a_record_is_a_dead_letter_and_not_a_start(stag
 
     delivery, broker, resources = stage("decode", decode)
     for _ in range(9):
-        await resources.catalogue.begin_attempt("soundtrace.bulk.decode", "acme/w-1")
+        await resources.ledger.begin_attempt("soundtrace.bulk.decode", "acme/w-1")
     await delivery.handle(message(work_of(UPLOAD)))
     (letter,) = broker.told("dead-letters")
     assert (calls, letter.error_code, letter.attempts) == ([], "too-many-starts", 10)

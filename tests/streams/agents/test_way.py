@@ -16,6 +16,7 @@ from streams.settings import Settings
 from streams.stage import Resources
 from streams.stores.catalogue import Catalogue
 from streams.stores.database import Database
+from streams.stores.ledger import Ledger
 from streams.stores.memory import ExactVectors, MemoryBlobs
 from tests import signals
 
@@ -110,7 +111,7 @@ async def way(inbox):
     database = Database("sqlite+aiosqlite://")
     await database.migrate()
     settings = Settings(allowed_prefixes=(inbox.as_uri(),), exact_candidates_max=100)
-    yield Pipeline(Resources(settings, Catalogue(database), MemoryBlobs(), ExactVectors(), Inline()))
+    yield Pipeline(Resources(settings, Catalogue(database), Ledger(database), MemoryBlobs(), ExactVectors(), Inline()))
     await database.close()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.errors import Conflict, Invalid, NotFound
+from streams.errors import Conflict, NotFound
 from streams.records import Health
 from streams.stores.catalogue import Blob, Catalogue, TrackRow
 from streams.stores.database import Database
@@ -123,28 +123,3 @@ async def test_a_blob_name_stands_for_its_first_bytes_for_good(catalogue):
     await catalogue.add_blob(Blob("acme", "dataset/x", "old", "t", 1))
     await catalogue.add_blob(Blob("acme", "dataset/x", "new", "t", 2))
     assert (await catalogue.blob("acme", "dataset/x")).audio_id == "old"
-
-
-async def test_an_event_is_remembered_for_its_tenant_alone(catalogue):
-    await catalogue.mark_accepted("acme", "e-1")
-    await catalogue.mark_accepted("acme", "e-1")
-    assert await catalogue.was_accepted("acme", "e-1")
-    assert not await catalogue.was_accepted("other", "e-1")
-
-
-@pytest.mark.parametrize(("kind", "index", "size"), [("ingest", 0, 3), ("search", 0, 2), ("ingest", 2, 2)])
-async def test_the_first_record_of_a_job_binds_the_later_ones(catalogue, kind, index, size):
-    await catalogue.agree_on_job("acme", "job", "ingest", 1, 2)
-    await catalogue.agree_on_job("acme", "job", "ingest", 0, 2)
-    with pytest.raises(Invalid) as caught:
-        await catalogue.agree_on_job("acme", "job", kind, index, size)
-    assert caught.value.code == "job-inconsistent"
-
-
-async def test_starts_and_failures_are_counted_until_they_are_forgotten(catalogue):
-    assert await catalogue.begin_attempt("group", "e") == (1, 0)
-    assert await catalogue.fail_attempt("group", "e") == 1
-    assert await catalogue.begin_attempt("group", "e") == (2, 1)
-    assert await catalogue.begin_attempt("another group", "e") == (1, 0)
-    await catalogue.forget_attempts("group", "e")
-    assert await catalogue.begin_attempt("group", "e") == (1, 0)

@@ -165,6 +165,19 @@ async def test_what_cannot_be_opened_is_set_aside_and_the_rest_is_served(server_
         assert await index.tracks(each) == {"b": ROWS}
 
 
+async def test_a_search_index_torn_by_a_kill_is_made_anew(server_and_index, collection):
+    server, index = server_and_index
+    await put(index, collection, "a")
+    assert server.end(signal.SIGTERM) == 0
+    files = list((server.data_dir / "collections" / collection.name).rglob("*.idx"))
+    assert files
+    for file in files:
+        file.write_bytes(file.read_bytes()[:-100])
+    server.start()
+    assert await unclean(index) is None
+    assert len(await index.search(collection, np.ones((1, DIM), np.float32), 100)) == ROWS
+
+
 def refused(*arguments: str) -> str:
     """What a server that must not start says."""
     command = [sys.executable, "-m", "streams.milvus_server", *arguments]

@@ -29,8 +29,8 @@ from streams.records import (
     Work,
 )
 from streams.stores import tables
-from streams.stores.catalogue import Catalogue
 from streams.stores.database import Database
+from streams.stores.ledger import Ledger
 from streams.stores.readmodel import ReadModel, merge
 from streams.stores.settle import job_status
 
@@ -148,7 +148,7 @@ async def rows(database: Database) -> Rows:
 async def rows_after(records: Iterable[Record], *, at_once: bool = False, cancelled: bool = False) -> Rows:
     database = Database("sqlite+aiosqlite://")
     await database.migrate()
-    await Catalogue(database).agree_on_job(TENANT, "ingest", "ingest", 0, 4)
+    await Ledger(database).agree_on_job(TENANT, "ingest", "ingest", 0, 4)
     if cancelled:
         async with database.write() as connection:
             row = {"tenant": TENANT, "job_id": "ingest", "cancelled_at_ms": START_MS + 22_000}
@@ -290,7 +290,7 @@ async def test_a_letter_of_a_searchs_work_changes_nothing(database: Database) ->
 
 
 async def test_an_inconsistent_record_does_not_stretch_the_job(database: Database, model: ReadModel) -> None:
-    await Catalogue(database).agree_on_job(TENANT, "ingest", "ingest", 0, 1)
+    await Ledger(database).agree_on_job(TENANT, "ingest", "ingest", 0, 1)
     await tell(database, upload(), indexed(), upload(1, 2), letter_for(upload(1, 2), error_code="job-inconsistent"))
     job = await model.job(TENANT, "ingest")
     assert (job.status, job.size, job.error) == ("completed", 1, None)
@@ -298,7 +298,7 @@ async def test_an_inconsistent_record_does_not_stretch_the_job(database: Databas
 
 async def test_a_size_learnt_too_late_is_mended_by_the_next_record(database: Database, model: ReadModel) -> None:
     await tell(database, upload(0, 9, event_id="stray"))
-    await Catalogue(database).agree_on_job(TENANT, "ingest", "ingest", 0, 1)
+    await Ledger(database).agree_on_job(TENANT, "ingest", "ingest", 0, 1)
     await tell(database, upload(), indexed())
     assert ((await model.job(TENANT, "ingest")).status, (await model.job(TENANT, "ingest")).size) == ("completed", 1)
 
@@ -391,7 +391,7 @@ async def test_cancelling_keeps_what_was_finished_and_nothing_moves_the_job_agai
     await tell(database, letter_for(upload(1, 2)), progress("ingest", 1, "encode", 50, 2))
     job = await model.job(TENANT, "ingest")
     assert (job.status, job.error) == ("cancelled", None)
-    assert await Catalogue(database).is_cancelled(TENANT, "ingest")
+    assert await Ledger(database).is_cancelled(TENANT, "ingest")
 
 
 async def test_a_finished_job_cannot_be_cancelled(database: Database, model: ReadModel) -> None:
@@ -399,7 +399,7 @@ async def test_a_finished_job_cannot_be_cancelled(database: Database, model: Rea
     with pytest.raises(Conflict) as caught:
         await model.cancel(TENANT, "ingest")
     assert caught.value.code == "job-finished"
-    assert not await Catalogue(database).is_cancelled(TENANT, "ingest")
+    assert not await Ledger(database).is_cancelled(TENANT, "ingest")
 
 
 async def test_a_file_whose_dataset_is_gone_is_cancelled_alone(database: Database, model: ReadModel) -> None:
