@@ -1,0 +1,44 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from models import card
+from models.errors import TooLong
+from models.hear import decode_track, encode_track, warm
+from tests import signals
+
+CARD = card.load("classical")
+
+
+def test_a_file_becomes_what_is_stored_of_it():
+    stereo = np.stack([signals.tune(repeats=1, rate_hz=96_000)] * 2, axis=1)
+    track = decode_track(signals.wav(stereo, 96_000), 300.0)
+    assert (track.rate_hz, track.channels) == (96_000, 2)
+    assert track.duration_s == pytest.approx(8.0, abs=0.001)
+    assert track.envelope.shape == (80, 2)
+    encoded = encode_track(track.flac, CARD)
+    assert (encoded.cqt.shape, encoded.latents.shape) == ((84, 69), (1, 126))
+
+
+def test_encoding_again_gives_the_same_bytes():
+    flac = decode_track(signals.wav(signals.tune()), None).flac
+    first, second = encode_track(flac, CARD), encode_track(flac, CARD)
+    assert first.cqt.tobytes() == second.cqt.tobytes()
+    assert first.latents.tobytes() == second.latents.tobytes()
+
+
+def test_the_limit_on_length_is_passed_on():
+    with pytest.raises(TooLong):
+        decode_track(signals.wav(signals.tone(5.0)), 2.0)
+
+
+def test_warming_up_needs_nothing_and_leaves_nothing():
+    assert warm(CARD) is None
+
+
+def test_probing_loads_no_heavy_library():
+    loaded = "import sys, models.probe; print([m for m in ('librosa', 'scipy', 'numba') if m in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from models.score import matched_windows, similarities, window_scores
+
+MATRICES = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.floats(0, 1, width=32))
+
+
+@given(MATRICES)
+def test_max_is_never_below_the_mean_of_maxima_nor_that_below_the_assignment(s):
+    scores = window_scores(s)
+    assert 1 >= scores.max >= scores.max_then_mean >= scores.hungarian_mean >= 0
+
+
+def test_the_three_figures_of_a_matrix_done_by_hand():
+    s = np.array([[0.9, 0.8], [0.7, 0.1], [0.2, 0.3]], np.float32)
+    scores = window_scores(s)
+    assert scores.max == pytest.approx(0.9)
+    assert scores.max_then_mean == pytest.approx((0.9 + 0.7 + 0.3) / 3)
+    assert scores.hungarian_mean == pytest.approx((0.8 + 0.7) / 3)  # two candidates for three query windows
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_a_side_without_windows_scores_nothing(shape):
+    scores = window_scores(np.zeros(shape, np.float32))
+    assert (scores.max, scores.max_then_mean, scores.hungarian_mean) == (0, 0, 0)
+    assert matched_windows(np.zeros(shape, np.float32), 10) == ()
+
+
+def test_similarities_are_cosines_and_never_negative():
+    rows = np.array([[1, 0], [-1, 0], [0, 0]], np.float32)
+    assert similarities(rows, rows).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+@given(MATRICES, st.integers(1, 20))
+def test_matched_windows_are_the_best_pairs_best_first(s, count):
+    found = [match.similarity for match in matched_windows(s, count)]
+    assert sorted(s.ravel().tolist(), reverse=True)[:count] == found
+
+
+def test_a_matched_window_names_its_row_and_column():
+    s = np.array([[0.1, 0.2], [0.9, 0.3]], np.float32)
+    best = matched_windows(s, None)[0]
+    assert (best.query_index, best.candidate_index) == (1, 0)
