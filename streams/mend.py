@@ -14,7 +14,7 @@ import structlog
 
 from streams import cards, pipeline
 from streams.artifacts import artifact_name, unpack
-from streams.errors import Unavailable
+from streams.errors import NotFound, Unavailable
 from streams.stage import Resources
 from streams.stores.blobs import BlobMissing, Blobs
 from streams.stores.catalogue import Catalogue
@@ -50,11 +50,21 @@ async def keep_mended(resources: Resources) -> None:
         await asyncio.sleep(LOOK_EVERY_S)
 
 
-async def mend(catalogue: Catalogue, vectors: Vectors, blobs: Blobs, *, rebuild: bool = False) -> Mended:
-    """Write what the index lacks; with `rebuild`, drop it first and write all of it anew."""
+async def mend(
+    catalogue: Catalogue, vectors: Vectors, blobs: Blobs, *, rebuild: bool = False, dataset_name: str | None = None
+) -> Mended:
+    """Write what the index lacks; with `rebuild`, drop it first and write all of it anew.
+
+    Args:
+        dataset_name: only datasets of that name, whichever tenant's; None for all.
+    Raises: `NotFound` `dataset-not-found` when a name was given and nothing was ever ingested under it.
+    """
     seen = written = 0
     lost: list[str] = []
-    for pinned in await catalogue.pinned():
+    chosen = [pinned for pinned in await catalogue.pinned() if dataset_name in (None, pinned.name)]
+    if dataset_name is not None and not chosen:
+        raise NotFound(f"no dataset '{dataset_name}' has tracks", "ingest into it first", code="dataset-not-found")
+    for pinned in chosen:
         card = cards.pinned(pinned.encoder_type, pinned.model_version)
         for kind in pipeline.INDEXED:
             version, dim = cards.version_of(card), card.hearing.latent_dim

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streams.cli.output import AsJson, document, tell
-from streams.errors import NotFound
 
 if TYPE_CHECKING:
     from streams.mend import Mended
@@ -16,11 +15,11 @@ if TYPE_CHECKING:
 
 def reindex(
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", metavar="NAME", help="Only this one.")] = None,
-    check: Annotated[bool, typer.Option("--check", help="Keep what is whole: write only what is missing.")] = False,
+    missing: Annotated[bool, typer.Option("--missing", help="Keep what is whole: write only what is missing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the vector index anew from the stored artifacts."""
-    mended = asyncio.run(_reindex(dataset, rebuild=not check))
+    mended = asyncio.run(_reindex(dataset, rebuild=not missing))
     if as_json:
         document({"tracks": mended.tracks, "written": mended.written, "lost": mended.lost})
     else:
@@ -35,18 +34,9 @@ async def _reindex(name: str | None, *, rebuild: bool) -> Mended:
     from streams.cli.place import settings_here
     from streams.mend import mend
     from streams.stores.blobs import open_blobs
-    from streams.stores.catalogue import Catalogue, Pinned
+    from streams.stores.catalogue import Catalogue
     from streams.stores.database import Database
     from streams.stores.milvus import MilvusVectors
-
-    class Narrowed(Catalogue):
-        """The catalogue as if it held only the datasets of that name."""
-
-        async def pinned(self) -> list[Pinned]:
-            found = [pinned for pinned in await super().pinned() if name in (None, pinned.name)]
-            if name and not found:
-                raise NotFound(f"no dataset '{name}' has tracks", "ingest into it first", code="dataset-not-found")
-            return found
 
     settings = settings_here()
     database, vectors = Database(settings.sql_url), MilvusVectors(settings.milvus_uri)
@@ -54,7 +44,8 @@ async def _reindex(name: str | None, *, rebuild: bool) -> Mended:
         await database.migrate()
         await vectors.ping()
         await vectors.start()
-        return await mend(Narrowed(database), vectors, open_blobs(settings.blob_url), rebuild=rebuild)
+        blobs = open_blobs(settings.blob_url)
+        return await mend(Catalogue(database), vectors, blobs, rebuild=rebuild, dataset_name=name)
     finally:
         await vectors.close()
         await database.close()

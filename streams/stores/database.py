@@ -57,11 +57,13 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A snapshot for reading; never waits for a writer."""
         async with self._connect() as connection:
-            connection.sync_connection.info["reading"] = True  # type: ignore[union-attr]
+            assert connection.sync_connection is not None
+            info = connection.sync_connection.info  # kept: a cancelled connection would raise when asked for it
+            info["reading"] = True
             try:
                 yield connection
             finally:
-                connection.sync_connection.info["reading"] = False  # type: ignore[union-attr]
+                info["reading"] = False
 
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[AsyncConnection]:

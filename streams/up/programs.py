@@ -82,7 +82,7 @@ def _milvus(home: Home, port: int) -> Program:
 def _worker(worker: pipeline.Worker, metrics_port: int) -> Program:
     return Program(
         f"worker-{worker.name}",
-        (*_soundtrace(), "worker", *worker.stages, "--lane", worker.lane),
+        (*_soundtrace(), "worker", *worker.stages, "--lane", worker.lane, "--child-nice", str(worker.child_nice)),
         partial(_http_ok, metrics_port, "/metrics"),
         priority=30,
         stop_wait_s=25,  # the drain of settings.drain_s and a little more
