@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -85,19 +85,38 @@ def compare_many(
     raised = align.transposed(heard, card.matching)
     for candidate in candidates:
         found = align.align(heard, raised, _harmony(candidate, card), card)
-        verdict = verdict_of(found, card.matching)
-        alike = similarities(query.latents, candidate.latents)
-        evidence = (found,) if found is not None and verdict == "same_composition" else ()
-        yield Comparison(
-            score=0.0 if found is None else found.score,
-            metric="qmax",
-            verdict=verdict,
-            why=None if evidence else _why(query, candidate, found),
-            evidence=evidence,
-            windows=window_scores(alike),
-            matched_windows=_matched_windows(alike, query, candidate, card, verbose),
-            window_similarities=alike if verbose else None,
-        )
+        yield _comparison(query, candidate, found, card, verbose)
+
+
+def compare_all(
+    queries: Sequence[Features], candidates: Sequence[Features], card: Card, verbose: bool = False
+) -> list[list[Comparison]]:
+    """Compare every query with every candidate, in their orders; each track is prepared once."""
+    prepared = [_harmony(candidate, card) for candidate in candidates]
+    answers = []
+    for query in queries:
+        heard = _harmony(query, card)
+        raised = align.transposed(heard, card.matching)
+        found = [align.align(heard, raised, harmony, card) for harmony in prepared]
+        pairs = zip(candidates, found, strict=True)
+        answers.append([_comparison(query, candidate, run, card, verbose) for candidate, run in pairs])
+    return answers
+
+
+def _comparison(query: Features, candidate: Features, found: Alignment | None, card: Card, verbose: bool) -> Comparison:
+    verdict = verdict_of(found, card.matching)
+    alike = similarities(query.latents, candidate.latents)
+    evidence = (found,) if found is not None and verdict == "same_composition" else ()
+    return Comparison(
+        score=0.0 if found is None else found.score,
+        metric="qmax",
+        verdict=verdict,
+        why=None if evidence else _why(query, candidate, found),
+        evidence=evidence,
+        windows=window_scores(alike),
+        matched_windows=_matched_windows(alike, query, candidate, card, verbose),
+        window_similarities=alike if verbose else None,
+    )
 
 
 def verdict_of(alignment: Alignment | None, matching: Matching) -> Verdict:

@@ -98,6 +98,7 @@ def _app(delivery: Delivery, settings: Settings) -> faust.App:
         settings.topic_prefix + delivery.consumer.group,
         broker=f"kafka://{settings.kafka_bootstrap}",
         store="memory://",
+        datadir=str(settings.home / "faust"),  # it makes folders, though nothing is ever in them
         processing_guarantee="at_least_once",
         autodiscover=False,
         web_enabled=False,

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.align import Alignment
 from models.card import Card
-from models.verdict import Comparison, Features, compare_many
+from models.verdict import Comparison, Features, compare_all
 from streams.artifacts import unpack
 from streams.records import Evidence, LayerScores, Match
 
@@ -41,9 +41,11 @@ class Candidate:
     metadata: Mapping[str, str]
 
 
-def compare_block(query: Heard, candidates: list[Heard], card: Card, verbose: bool) -> list[Comparison]:
-    """Compare one query with some candidates, in their order. Runs in the heavy child."""
-    return list(compare_many(_features(query), map(_features, candidates), card, verbose))
+def compare_block(queries: list[Heard], candidates: list[Heard], card: Card, verbose: bool) -> list[list[Comparison]]:
+    """Compare every query with every candidate, in their orders. Runs in the heavy child."""
+    return compare_all(
+        [_features(heard) for heard in queries], [_features(heard) for heard in candidates], card, verbose
+    )
 
 
 def describe(rank: int, candidate: Candidate, found: Comparison) -> tuple[Match, dict[str, Any]]:

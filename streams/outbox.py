@@ -133,7 +133,7 @@ class Outbox:
             try:
                 async with asyncio.timeout(GIVE_UP_S):
                     await self._broker.publish(letters)
-                async with self._database.write() as connection:
+                async with self._database.write(durable=False) as connection:
                     await connection.execute(delete(tables.outbox).where(tables.outbox.c.id.in_(ids)))
             except TimeoutError as error:
                 raise Unavailable("the broker does not confirm", "see that it runs") from error

@@ -125,7 +125,7 @@ class Projector:
         if not batches:
             return
         records = [record for batch in batches.values() for message in batch if (record := self._decode(message))]
-        async with self._database.write() as connection:
+        async with self._database.write(durable=False) as connection:  # lost rows and offsets are lost together
             await merge(connection, *records, retention_days=self._settings.retention_days)
             for partition, batch in batches.items():
                 place = {"topic": partition.topic, "partition": partition.partition}

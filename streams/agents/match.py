@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from models.verdict import Comparison
@@ -21,13 +22,13 @@ from streams.records import Audio, Job, SearchRequest
 from streams.stage import ArtifactGone, StageContext
 from streams.stores.vectors import Collection
 
-BLOCK = 100  # candidates compared in one call of the child: a cancel or a stop waits no longer than this
+BLOCK = 100  # candidates that are read and compared at a time: bounds the memory of a work
 HITS_PER_WINDOW = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Query:
-    """One query: what it is called and what was heard in it."""
+    """One query: what it is called, what was heard in it, and the best that was found for it so far."""
 
     index: int
     uri: str
@@ -35,56 +36,66 @@ class Query:
     audio_id: str
     health: dict[str, bool]
     heard: Heard
+    best: list[tuple[Candidate, Comparison]] = field(default_factory=list)
+    compared: int = 0
+    skipped: int = 0
 
 
 async def match(stage: StageContext) -> None:
     request = stage.request
     assert isinstance(request, SearchRequest)
+    skipped = stage.work.candidates_skipped
     if request.search_type == "1:1":
-        queries = [await _own_query(stage, 0)]
-        candidates, skipped = [await _own_candidate(stage)], 0
+        queries, candidates = [await _own_query(stage, 0)], [await _own_candidate(stage)]
     else:
         tracks = json.loads(await stage.blobs.get(job_name(stage.work.tenant, request.job_id, "tracks")))
         queries = await _queries(stage, request, tracks)
-        candidates, skipped = await _live(stage, request, tracks["candidates"])
+        candidates = await _live(stage, request, tracks["candidates"])
+        skipped += len(tracks["candidates"]) - len(candidates)
+    if len(candidates) <= stage.settings.exact_candidates_max:
+        await _compare(stage, request, queries, candidates)
+    else:
+        for query in queries:
+            await _compare(stage, request, [query], await _shortlist(stage, request, query, candidates))
     for query in queries:
-        await _answer(stage, request, query, candidates, stage.work.candidates_skipped + skipped)
-
-
-async def _answer(
-    stage: StageContext, request: SearchRequest, query: Query, candidates: list[Candidate], skipped: int
-) -> None:
-    others = [
-        candidate for candidate in candidates if candidate.track_id is None or candidate.track_id != query.track_id
-    ]
-    if len(others) > stage.settings.exact_candidates_max:
-        others = await _shortlist(stage, request, query, others)
-    best: list[tuple[Candidate, Comparison]] = []
-    compared = 0
-    for first in range(0, len(others), BLOCK):
-        block = others[first : first + BLOCK]
-        heard = [(candidate, await _hear(stage, candidate)) for candidate in block]
-        usable = [(candidate, sounds) for candidate, sounds in heard if sounds is not None]
-        found = await stage.heavy(
-            compare_block, query.heard, [sounds for _, sounds in usable], stage.card, request.verbose_output
+        await answers.say(
+            stage,
+            request,
+            Job(id=request.job_id, index=query.index, size=stage.work.job.size),
+            status="completed",
+            model_version=stage.work.model_version,
+            query_audio_id=query.uri,
+            query_sha256=query.audio_id,
+            health=query.health,
+            matches=[describe(rank, *pair) for rank, pair in enumerate(query.best, 1)],
+            candidates_compared=query.compared,
+            candidates_skipped=skipped + query.skipped,
+            seconds_taken=time.monotonic() - stage.began,
         )
-        compared += len(usable)
-        best += zip([candidate for candidate, _ in usable], found, strict=True)
-        best.sort(key=lambda pair: (-round(pair[1].score, 3), pair[0].uri))
-        del best[max(request.limit, 1) :]
-    await answers.say(
-        stage,
-        request,
-        Job(id=request.job_id, index=query.index, size=stage.work.job.size),
-        status="completed",
-        model_version=stage.work.model_version,
-        query_audio_id=query.uri,
-        query_sha256=query.audio_id,
-        health=query.health,
-        matches=[describe(rank, *pair) for rank, pair in enumerate(best, 1)],
-        candidates_compared=compared,
-        candidates_skipped=skipped + len(others) - compared,
-    )
+
+
+async def _compare(
+    stage: StageContext, request: SearchRequest, queries: list[Query], candidates: list[Candidate]
+) -> None:
+    """Every query with every candidate, a block at a time; of each query's matches the best are kept."""
+    for first in range(0, len(candidates), BLOCK):
+        block = [(candidate, await _hear(stage, candidate)) for candidate in candidates[first : first + BLOCK]]
+        usable = [(candidate, heard) for candidate, heard in block if heard is not None]
+        found = await stage.heavy(
+            compare_block,
+            [query.heard for query in queries],
+            [heard for _, heard in usable],
+            stage.card,
+            request.verbose_output,
+        )
+        for query, row in zip(queries, found, strict=True):
+            pairs = zip((candidate for candidate, _ in usable), row, strict=True)
+            others = [pair for pair in pairs if pair[0].track_id is None or pair[0].track_id != query.track_id]
+            query.compared += len(others)
+            query.skipped += len(block) - len(usable)
+            query.best += others
+            query.best.sort(key=lambda pair: (-round(pair[1].score, 3), pair[0].uri))
+            del query.best[request.limit :]
 
 
 async def _shortlist(
@@ -127,12 +138,12 @@ async def _queries(stage: StageContext, request: SearchRequest, tracks: dict[str
     ]
 
 
-async def _live(stage: StageContext, request: SearchRequest, rows: list[dict[str, Any]]) -> tuple[list[Candidate], int]:
-    """The candidates of the accepted list that are still there, and how many went since."""
+async def _live(stage: StageContext, request: SearchRequest, rows: list[dict[str, Any]]) -> list[Candidate]:
+    """The candidates of the accepted list that are still there."""
     work = stage.work
     assert work.dataset_id is not None
     live = {track.track_id for track in await stage.catalogue.tracks(work.tenant, work.dataset_id)}
-    candidates = [
+    return [
         Candidate(
             uri=row["blob_uri"],
             track_id=row["track_id"],
@@ -146,7 +157,6 @@ async def _live(stage: StageContext, request: SearchRequest, rows: list[dict[str
         for row in rows
         if row["track_id"] in live
     ]
-    return candidates, len(rows) - len(candidates)
 
 
 async def _own_query(stage: StageContext, index: int) -> Query:

@@ -162,16 +162,22 @@ class Catalogue:
 
     async def pin(self, dataset_id: str, encoder_type: str, model_version: str) -> str:
         """The model version a dataset keeps for an encoder type: the given one where none is pinned yet."""
+        values = {"dataset_id": dataset_id, "encoder_type": encoder_type, "model_version": model_version}
+        if (held := await self._pinned_to(dataset_id, encoder_type)) is not None:
+            return held
         async with self.database.write() as connection:
-            values = {"dataset_id": dataset_id, "encoder_type": encoder_type, "model_version": model_version}
             await connection.execute(insert(connection, tables.pins).values(values).on_conflict_do_nothing())
-            columns = tables.pins.c
-            row = await connection.execute(
+        return await self._pinned_to(dataset_id, encoder_type) or model_version
+
+    async def _pinned_to(self, dataset_id: str, encoder_type: str) -> str | None:
+        columns = tables.pins.c
+        async with self.database.read() as connection:
+            rows = await connection.execute(
                 select(columns.model_version).where(
                     columns.dataset_id == dataset_id, columns.encoder_type == encoder_type
                 )
             )
-            return str(row.scalar_one())
+            return rows.scalar_one_or_none()
 
     async def pinned(self) -> list[Pinned]:
         """Every dataset with every encoder type it has a model version for, of all tenants: for upkeep only."""
