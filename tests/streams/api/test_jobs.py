@@ -117,8 +117,11 @@ async def test_an_entry_that_was_swept_is_still_listed(api: Api) -> None:
     assert (entry["query_audio_id"], entry["matches"]) == (BLOB, [])
 
 
-@pytest.mark.parametrize("path", ["ingest/s", "ingest/nope", "jobs/nope", "comprehensive1/jobs/s", "jobs/%00", "jobs/a%20b",
-                                  f"jobs/{'x' * 129}", "comprehensive1/jobs/j"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    ["ingest/s", "ingest/nope", "jobs/nope", "comprehensive1/jobs/s", "comprehensive1/jobs/j", "jobs/%00", "jobs/a%20b",
+     f"jobs/{'x' * 129}"],
+)  # fmt: skip
 async def test_an_unknown_or_other_kind_of_job_is_404(api: Api, path: str) -> None:
     await api.hears(upload(), asked())
     status, body, _ = await api.call("GET", f"/trace/v1/{path}")
@@ -148,8 +151,11 @@ async def test_pages_hold_every_job_once_newest_first(api: Api) -> None:
     assert len((await poll(api, "jobs?kind=ingest&status=pending"))["jobs"]) == 6
 
 
-@pytest.mark.parametrize(("query", "code"), [("kind=x", "validation-failed"), ("status=x", "validation-failed"),
-                                             ("limit=0", "validation-failed"), ("cursor=eA", "invalid-cursor")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [("kind=x", "validation-failed"), ("status=x", "validation-failed"), ("limit=0", "validation-failed"),
+     ("cursor=eA", "invalid-cursor")],
+)  # fmt: skip
 async def test_a_wrong_query_is_refused(api: Api, query: str, code: str) -> None:
     status, body, _ = await api.call("GET", f"/trace/v1/jobs?{query}")
     assert (status, body["code"]) == (400, code)

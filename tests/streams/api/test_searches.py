@@ -57,6 +57,7 @@ async def test_m_to_n_may_search_a_dataset_in_itself(api: Api, blob: str) -> Non
     assert (status, answer["data"]["n"], answer["data"]["m"]) == (202, 3, 3)
 
 
+GONE = "dataset/00000000-0000-4000-8000-000000000000_a.wav"
 ONE_TO_N = {"search_type": "1:n", "query_url": "BLOB", "candidate_dataset_name": "d"}
 
 
@@ -77,14 +78,11 @@ ONE_TO_N = {"search_type": "1:n", "query_url": "BLOB", "candidate_dataset_name":
         ({**ONE_TO_N, "query_url": "../x"}, 400, "invalid-blob-name", None),
         ({**ONE_TO_N, "candidate_dataset_name": "nope"}, 404, "dataset-not-found", None),
         ({**ONE_TO_N, "candidate_dataset_name": "empty"}, 400, "dataset-empty", None),
-        (
-            {"search_type": "1:1", "query_url": "dataset/00000000-0000-4000-8000-000000000000_a.wav", "candidate_url": "BLOB"},
-            404, "blob-not-found", None,
-        ),
+        ({"search_type": "1:1", "query_url": GONE, "candidate_url": "BLOB"}, 404, "blob-not-found", None),
     ],
 )  # fmt: skip
 async def test_a_wrong_request_starts_nothing(
-    api: Api, blob: str, body: dict[str, Any], status: int, code: str, pointers: list[str] | None
+    *, api: Api, blob: str, body: dict[str, Any], status: int, code: str, pointers: list[str] | None
 ) -> None:
     body = {name: blob if value == "BLOB" else value for name, value in body.items()}
     answer = await api.call("POST", PATH, json=body)
@@ -100,9 +98,7 @@ async def test_what_is_not_built_is_refused_by_name(api: Api, blob: str, path: s
     assert "is not built yet" in answer["detail"]
 
 
-async def test_too_many_pairs_are_counted_before_anything_starts(
-    api: Api, blob: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_too_many_pairs_are_counted_before_anything_starts(api: Api, blob: str) -> None:
     object.__setattr__(api.settings, "pairs_max", 8)
     body = {"search_type": "m:n", "query_dataset_name": "d", "candidate_dataset_name": "d"}
     status, answer, _ = await api.call("POST", PATH, json=body)

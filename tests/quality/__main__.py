@@ -1,0 +1,35 @@
+"""`ops/quality [NAME…]`: how well it finds, on the shipped clips. Nothing here passes or fails: it is the floor that
+later encoders must beat.
+
+`arrangements`: every clip is a query among the others; found is the same composition in another arrangement.
+`ladder`: every clip, changed in one way, is a query among all unchanged ones; found is the clip itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from importlib import import_module
+from pathlib import Path
+
+from tests.bench import report
+
+NAMES = ("arrangements", "ladder")
+RESULTS = Path(__file__).with_name("results")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="ops/quality", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all when none is given")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the JSON files")
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - set(NAMES):
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    for name in asked.names or NAMES:
+        about = report.circumstances(f"ops/quality {name}")
+        print(f"\n── {name}: {about['machine']}, load {os.getloadavg()[0]:.1f}", flush=True)
+        report.keep(name, asked.out, about, import_module(f"tests.quality.{name}").measure())
+
+
+if __name__ == "__main__":
+    main()
