@@ -94,11 +94,13 @@ class StageApp:
 
 def _app(delivery: Delivery, settings: Settings) -> faust.App:
     longest_s = 4 * delivery.row.time_limit_s
+    folder = settings.home / "faust"  # it makes folders there, though nothing is ever in them
+    folder.mkdir(parents=True, exist_ok=True)
     return faust.App(
         settings.topic_prefix + delivery.consumer.group,
         broker=f"kafka://{settings.kafka_bootstrap}",
         store="memory://",
-        datadir=str(settings.home / "faust"),  # it makes folders, though nothing is ever in them
+        datadir=str(folder),
         processing_guarantee="at_least_once",
         autodiscover=False,
         web_enabled=False,

@@ -34,6 +34,7 @@ from streams.topics import create_topics
 
 log = structlog.get_logger()
 T = TypeVar("T")
+STOP_S = 4.0  # after the drain; together they fit into what the supervisor waits before it kills
 
 
 def consumers_of(stages: Iterable[str], lane: str) -> list[pipeline.Consumer]:
@@ -130,8 +131,7 @@ async def _stop(apps: list[StageApp], heavy: Heavy, drain_s: float) -> None:
         except TimeoutError:
             log.warning("the drain limit is over; what is unfinished will be done again")
     heavy.close()
-    for app in apps:
-        try:
-            await asyncio.wait_for(app.stop(), 10)
-        except TimeoutError:
-            log.warning("an app did not stop in time", app=app.app.conf.id)
+    try:
+        await asyncio.wait_for(asyncio.gather(*(app.stop() for app in apps)), STOP_S)
+    except TimeoutError:
+        log.warning("the apps did not stop in time")
