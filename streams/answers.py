@@ -6,8 +6,9 @@ The JSON is stored before the record is published: `details_uri` never points to
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from streams.artifacts import job_name
 from streams.errors import SoundtraceError
@@ -18,69 +19,65 @@ from streams.stage import StageContext
 MATCHES_IN_RECORD = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one query. Each of `matches`, best first, is there as a record and as the contract's JSON."""
+
+    status: Literal["completed", "failed"]
+    model_version: str
+    error: Problem | None = None
+    query_audio_id: str | None = None
+    query_sha256: str | None = None
+    health: Mapping[str, bool] | None = None
+    matches: tuple[tuple[Match, dict[str, Any]], ...] = ()
+    candidates_compared: int = 0
+    candidates_skipped: int = 0
+    seconds_taken: float = 0.0
+
+
 async def say_failed(context: StageContext, record: Record, request: SearchRequest, error: SoundtraceError) -> None:
     """Answer every query that this record stood for with a failed result."""
-    first, size = (record.job.index, record.job.size) if isinstance(record, Work) else (0, 1)
-    count = record.queries if isinstance(record, Work) else 1
-    version = record.model_version if isinstance(record, Work) else ""
+    first, size, count, version = 0, 1, 1, ""
+    if isinstance(record, Work):
+        first, size, count, version = record.job.index, record.job.size, record.queries, record.model_version
     for index in range(first, first + count):
         job = Job(id=request.job_id, index=index, size=size)
-        await say(context, request, job, status="failed", error=Problem.of(error), model_version=version)
+        await say(context, request, job, Answer("failed", version, Problem.of(error)))
 
 
-async def say(
-    context: StageContext,
-    request: SearchRequest,
-    job: Job,
-    *,
-    status: str,
-    model_version: str,
-    error: Problem | None = None,
-    query_audio_id: str | None = None,
-    query_sha256: str | None = None,
-    health: Mapping[str, bool] | None = None,
-    matches: Iterable[tuple[Match, dict[str, Any]]] = (),
-    candidates_compared: int = 0,
-    candidates_skipped: int = 0,
-    seconds_taken: float = 0.0,
-) -> None:
-    """Store one query's complete entry, then publish its result with the first 100 matches.
-
-    `matches` are pairs of the same match as a record and as the contract's JSON, best first.
-    """
-    both = list(matches)
+async def say(context: StageContext, request: SearchRequest, job: Job, answer: Answer) -> None:
+    """Store one query's complete entry, then publish its result with the first 100 matches."""
+    query = answer.query_audio_id or request.query_uri
     entry = {
-        "query_audio_id": query_audio_id or request.query_uri,
+        "query_audio_id": query,
         "query_index": job.index,
-        "status": status,
-        "error": error.model_dump() if error else None,
-        "health": dict(health) if health is not None else None,
-        "matches": [document for _, document in both],
+        "status": answer.status,
+        "error": answer.error.model_dump() if answer.error else None,
+        "health": None if answer.health is None else dict(answer.health),
+        "matches": [document for _, document in answer.matches],
     }
     uri = job_name(request.tenant, request.job_id, f"details/{job.index}")
     await context.blobs.put(uri, json.dumps(entry, allow_nan=False).encode())
     context.say(
-        SearchResult.model_validate(
-            {
-                "event_id": event_id(request.tenant, job.id, job.index, "result"),
-                "tenant": request.tenant,
-                "completed_at": now(),
-                "job": job,
-                "status": status,
-                "error": error,
-                "profile": request.profile,
-                "search_type": request.search_type,
-                "depth": request.depth,
-                "encoder_type": request.encoder_type,
-                "query_audio_id": query_audio_id or request.query_uri,
-                "query_sha256": query_sha256,
-                "candidates_compared": candidates_compared,
-                "candidates_skipped": candidates_skipped,
-                "matches": tuple(match for match, _ in both[:MATCHES_IN_RECORD]),
-                "details_uri": uri,
-                "model_version": model_version,
-                "seconds_taken": seconds_taken,
-            }
+        SearchResult(
+            event_id=event_id(request.tenant, job.id, job.index, "result"),
+            tenant=request.tenant,
+            completed_at=now(),
+            job=job,
+            status=answer.status,
+            error=answer.error,
+            profile=request.profile,
+            search_type=request.search_type,
+            depth=request.depth,
+            encoder_type=request.encoder_type,
+            query_audio_id=query,
+            query_sha256=answer.query_sha256,
+            candidates_compared=answer.candidates_compared,
+            candidates_skipped=answer.candidates_skipped,
+            matches=tuple(match for match, _ in answer.matches[:MATCHES_IN_RECORD]),
+            details_uri=uri,
+            model_version=answer.model_version,
+            seconds_taken=answer.seconds_taken,
         ),
         "results",
     )

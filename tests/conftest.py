@@ -7,11 +7,27 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from streams.up import broker as kafka
 from streams.up.home import Home
 
 BROKER_START_S = 60.0
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n`, a file's tests stay together, and so do all that share the one running home."""
+    for item in items:
+        shares_home = "home" in getattr(item, "fixturenames", ()) and "live" in item.path.parts
+        item.add_marker(pytest.mark.xdist_group("home" if shares_home else item.path.as_posix()))
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """A role that a test runs sets how logs are written; the next test must not write to its closed output."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models.verdict import Comparison
-from streams import answers
+from streams.answers import Answer, say
 from streams.artifacts import job_name, unpack
 from streams.errors import Unavailable
 from streams.matches import Candidate, Heard, compare_block, describe
@@ -58,20 +58,18 @@ async def match(stage: StageContext) -> None:
         for query in queries:
             await _compare(stage, request, [query], await _shortlist(stage, request, query, candidates))
     for query in queries:
-        await answers.say(
-            stage,
-            request,
-            Job(id=request.job_id, index=query.index, size=stage.work.job.size),
-            status="completed",
-            model_version=stage.work.model_version,
+        answer = Answer(
+            "completed",
+            stage.work.model_version,
             query_audio_id=query.uri,
             query_sha256=query.audio_id,
             health=query.health,
-            matches=[describe(rank, *pair) for rank, pair in enumerate(query.best, 1)],
+            matches=tuple(describe(rank, *pair) for rank, pair in enumerate(query.best, 1)),
             candidates_compared=query.compared,
             candidates_skipped=skipped + query.skipped,
             seconds_taken=time.monotonic() - stage.began,
         )
+        await say(stage, request, Job(id=request.job_id, index=query.index, size=stage.work.job.size), answer)
 
 
 async def _compare(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -68,7 +69,14 @@ def test_the_api_key_is_asked_for_recorded_and_readable_by_its_owner_alone(tmp_p
     assert (tmp_path / "api_key").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("name", ["x" * 100, "a;b", "a#b", "a,b"])
+def test_a_path_too_long_for_a_socket_in_it_has_its_socket_elsewhere_and_always_the_same(tmp_path: Path) -> None:
+    home = Home.at(tmp_path / ("x" * 100))
+    assert len(os.fsencode(home.socket)) < 107
+    assert home.socket == Home.at(tmp_path / ("x" * 100)).socket
+    assert home.socket != Home.at(tmp_path / ("y" * 100)).socket
+
+
+@pytest.mark.parametrize("name", ["a;b", "a#b", "a,b"])
 def test_a_path_that_the_broker_or_the_supervisor_could_not_use_is_refused_at_once(tmp_path: Path, name: str) -> None:
     with pytest.raises(Invalid, match="SOUNDTRACE_HOME"):
         Home.at(tmp_path / name)

@@ -34,7 +34,8 @@ def test_a_worker_gets_its_stages_its_lane_and_a_metrics_port_of_its_own(tmp_pat
 
     for worker in pipeline.WORKERS:
         section = written[f"program:worker-{worker.name}"]
-        assert section["command"].endswith(f"soundtrace worker {' '.join(worker.stages)} --lane {worker.lane}")
+        role = f"soundtrace worker {' '.join(worker.stages)} --lane {worker.lane} --child-nice {worker.child_nice}"
+        assert section["command"].endswith(role)
         assert section["environment"] == f'SOUNDTRACE_METRICS_PORT="{ports[f"metrics-{worker.name}"]}"'
 
 
