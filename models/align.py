@@ -1,9 +1,9 @@
 """Where two tracks play the same music: cross recurrence of their harmony, Qmax (Serra, Serra and Andrzejak 2009).
 
-Harmony is smoothed chroma, about three steps a second. Every instant, together with the seconds that follow it, is
-compared with every instant of the other track in all twelve transpositions. Mutual nearest neighbours are kept with
-their similarity as weight; the heaviest run of them, which may bend between half and double tempo and bridge gaps, is
-the alignment.
+Harmony is sharpened and smoothed chroma, about three steps a second. Every instant, together with the seconds that
+follow it, is compared with every instant of the other track in all twelve transpositions. Mutual nearest neighbours are
+kept with their similarity as weight; the heaviest run of them, which may bend between half and double tempo and bridge
+gaps, is the alignment.
 """
 
 from __future__ import annotations
@@ -67,11 +67,9 @@ class Alignment:
 
 def harmony(chroma: Chroma, duration_s: float, matching: Matching) -> Harmony:
     """Prepare one track for alignment. `chroma` is float32 (12, frames) of any gain; no frames are taken as silence."""
-    window = np.hanning(matching.smooth_frames + 2)
-    smooth = convolve1d(unit_columns(chroma), window / window.sum(), axis=1, mode="constant") if chroma.size else chroma
-    contrast = smooth[:, :: matching.step_frames]
-    contrast = contrast - contrast.mean(axis=0)
-    pitched = np.linalg.norm(contrast, axis=0) >= matching.least_contrast
+    contrast = _contrast(_notes(chroma), matching)
+    # Noise has peaks of its own: whether there is pitch is told from the chroma as it was heard.
+    pitched = np.linalg.norm(_contrast(chroma, matching), axis=0) >= matching.least_contrast
     steps = unit_columns(np.asarray(contrast * pitched, np.float32))
     change = 1.0 - float(np.linalg.norm(steps[:, pitched].mean(axis=1))) if pitched.any() else 0.0
     if steps.shape[1] <= matching.stack_steps or change < matching.least_change:
@@ -127,6 +125,25 @@ def align(query: Harmony, raised: list[FloatArray], candidate: Harmony, card: Ca
         candidate_start_s=min(float(starts[1]), candidate.duration_s),
         candidate_end_s=min(float(ends[1]), candidate.duration_s),
     )
+
+
+def _notes(chroma: Chroma) -> Chroma:
+    """What stands out of the semitones beside it: every note also sounds in those, at half its strength or less.
+
+    Not peaks alone: of a note between two semitones both must stay.
+    """
+    beside = np.maximum(np.roll(chroma, 1, axis=0), np.roll(chroma, -1, axis=0))
+    return np.maximum(chroma - 0.5 * beside, 0)
+
+
+def _contrast(chroma: Chroma, matching: Matching) -> FloatArray:
+    """Chroma of equal loudness, smoothed, thinned out to steps, its mean over the pitch classes taken off."""
+    if not chroma.size:
+        return chroma
+    window = np.hanning(matching.smooth_frames + 2)
+    smooth = convolve1d(unit_columns(chroma), window / window.sum(), axis=1, mode="constant")
+    steps = smooth[:, :: matching.step_frames]
+    return np.asarray(steps - steps.mean(axis=0), np.float32)
 
 
 def _stacked(steps: FloatArray, stack_steps: int) -> FloatArray:
