@@ -169,10 +169,16 @@ def _heaviest_run(likeness: FloatArray, matching: Matching) -> tuple[float, NDAr
     """Weight and path, (points, 2) of instants, of the heaviest run through the mutual nearest neighbours."""
     neighbours = (likeness >= _threshold(likeness, 1, matching)) & (likeness >= _threshold(likeness, 0, matching))
     recurrence = np.where(neighbours & (likeness > 0), likeness, np.float32(0))
+    # An empty column in front: librosa 0.11 mislabels steps from the second column, and its path then runs out of the
+    # matrix and in again at the other end. From an empty one there is no step.
     totals, path = librosa.sequence.rqa(
-        recurrence, gap_onset=matching.gap_onset, gap_extend=matching.gap_extend, knight_moves=True, backtrack=True
+        np.pad(recurrence, ((0, 0), (1, 0))),
+        gap_onset=matching.gap_onset,
+        gap_extend=matching.gap_extend,
+        knight_moves=True,
+        backtrack=True,
     )
-    return float(totals.max()), np.asarray(path, np.intp)
+    return float(totals.max()), np.asarray(path, np.intp) - (0, 1)
 
 
 def _threshold(likeness: FloatArray, axis: int, matching: Matching) -> FloatArray:
