@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+POINTS_PER_S = 10  # a screen's width for a few minutes
 
-def envelope(samples: NDArray[np.float32], rate_hz: int, points_per_s: int = 10) -> NDArray[np.int8]:
+
+def envelope(samples: NDArray[np.float32], rate_hz: int, points_per_s: int = POINTS_PER_S) -> NDArray[np.int8]:
     """Lowest and highest sample, over all channels, of each tenth of a second.
 
     Args:

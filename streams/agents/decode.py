@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from models import hear
+from models.envelope import POINTS_PER_S
 from streams.artifacts import pack
 from streams.records import Audio
 from streams.stage import StageContext
@@ -13,7 +14,7 @@ from streams.stage import StageContext
 async def decode(audio: Audio, stage: StageContext) -> None:
     heard = await stage.heavy(hear.decode_track, await stage.upload(audio), stage.settings.track_limit_s)
     facts = {
-        "hop_s": 0.1,
+        "hop_s": 1 / POINTS_PER_S,
         "start_s": 0.0,
         "duration_s": heard.duration_s,
         "rate_hz": heard.rate_hz,

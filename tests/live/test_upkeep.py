@@ -1,0 +1,99 @@
+"""What an operator does with a running home: send letters back, write the index anew; and both surfaces agree."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from streams.records import DeadLetter, Feature, SearchResult
+from tests import signals
+from tests.live import publisher
+from tests.live.conftest import CLIPS
+
+if TYPE_CHECKING:
+    from tests.live.conftest import RunningHome
+
+pytestmark = pytest.mark.live
+
+NAMES = ("canon-in-d--rock-guitar.m4a", "ode-to-joy--brass-march.m4a", "fur-elise--solo-piano.m4a")
+
+
+async def polled(home: RunningHome, job_id: str) -> dict[str, Any]:
+    """A job over HTTP, once it is at its end."""
+    headers = {"Authorization": f"Bearer {home.api_key}"}
+    async with aiohttp.ClientSession(headers=headers) as session, asyncio.timeout(60):
+        while True:
+            async with session.get(f"{home.api_url}/trace/v1/jobs/{job_id}") as answer:
+                job = (await answer.json()).get("data", {})
+                if job.get("status") in ("completed", "failed", "cancelled"):
+                    return job
+            await asyncio.sleep(0.1)
+
+
+async def ingest(home: RunningHome, dataset: str) -> None:
+    uploads = [publisher.upload((CLIPS / name).as_uri(), dataset) for name in NAMES]
+    told = await publisher.run(home.kafka_bootstrap, uploads)
+    assert all(isinstance(records[-1], Feature) for records in told.values())
+
+
+async def test_http_tells_of_a_job_made_over_kafka_what_the_results_topic_told(home: RunningHome) -> None:
+    await ingest(home, "agreeing")
+    request = publisher.search(
+        "1:n",
+        query_uri=(CLIPS / "canon-in-d--three-violins.m4a").as_uri(),
+        candidate_dataset_name="agreeing",
+        limit=2,
+    )
+    records = (await publisher.run(home.kafka_bootstrap, [request]))[request.job_id]
+    (result,) = [record for record in records if isinstance(record, SearchResult)]
+    job = await polled(home, request.job_id)
+    (entry,) = job["results"]["results"]
+    assert (job["status"], job["n"], job["m"], entry["query_audio_id"]) == ("completed", 3, 1, request.query_uri)
+    assert result.matches[0].filename == NAMES[0]
+    for told, shown in zip(result.matches, entry["matches"], strict=True):
+        assert (told.id, told.score, told.verdict, told.rank) == tuple(
+            shown[k] for k in ("id", "score", "verdict", "rank")
+        )
+        assert [evidence.model_dump() for evidence in told.evidence] == shown["evidence"]
+
+
+async def test_m_to_n_answers_every_track_and_never_pairs_one_with_itself(home: RunningHome) -> None:
+    await ingest(home, "among-themselves")
+    request = publisher.search(
+        "m:n", query_dataset_name="among-themselves", candidate_dataset_name="among-themselves", limit=5
+    )
+    await publisher.send(home.kafka_bootstrap, [request])
+    job = await polled(home, request.job_id)
+    entries = job["results"]["results"]
+    assert len({entry["query_audio_id"] for entry in entries}) == 3
+    for entry in entries:
+        others = {match["id"] for match in entry["matches"]}
+        assert len(others) == 2
+        assert entry["query_audio_id"] not in others
+
+
+async def test_a_dead_letter_is_sent_back_once_its_cause_is_mended(home: RunningHome) -> None:
+    late = home.path / "inbox" / "late.wav"
+    request = publisher.upload(late.as_uri(), "late")
+    records = (await publisher.run(home.kafka_bootstrap, [request]))[request.job.id]
+    (letter,) = [record for record in records if isinstance(record, DeadLetter)]
+    assert letter.error_code == "blob-not-found"
+    late.write_bytes(signals.wav(signals.tune(repeats=1, tempo_bpm=77)))
+
+    done = await asyncio.to_thread(home.run, "replay", letter.event_id, "--json")
+    assert done.returncode == 0, done.stderr
+    (sent,) = json.loads(done.stdout)["letters"]
+    job = await polled(home, sent["job_id"])
+    assert (job["status"], job["kind"]) == ("completed", "ingest")
+
+
+async def test_the_index_is_written_anew_from_the_blobs(home: RunningHome) -> None:
+    await ingest(home, "anew")
+    rebuilt = await asyncio.to_thread(home.run, "reindex", "--dataset", "anew", "--json")
+    assert json.loads(rebuilt.stdout) == {"tracks": 3, "written": 3, "lost": []}
+    looked = await asyncio.to_thread(home.run, "reindex", "--missing", "--dataset", "anew", "--json")
+    assert json.loads(looked.stdout) == {"tracks": 3, "written": 0, "lost": []}
