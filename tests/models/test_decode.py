@@ -1,6 +1,8 @@
 import contextlib
+import io
 import tracemalloc
 
+import av
 import numpy as np
 import pytest
 
@@ -165,3 +167,27 @@ def test_whatever_is_done_to_a_file_only_our_own_errors_come_out(container):
             probe(bytes(spoilt), 300.0)
         with contextlib.suppress(AudioError):
             assert np.isfinite(decode(bytes(spoilt), 300.0).samples).all()
+
+
+def video(samples, rate_hz=44_100):
+    """An MP4 of black pictures, ten a second, with sound."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        picture = container.add_stream("mpeg4", rate=10)
+        picture.width, picture.height, picture.pix_fmt = 64, 64, "yuv420p"
+        sound = container.add_stream("aac", rate=rate_hz)
+        for _ in range(int(10 * len(samples) / rate_hz)):
+            frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+            container.mux(picture.encode(frame))
+        container.mux(picture.encode(None))
+        frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="fltp", layout="mono")
+        frame.sample_rate = rate_hz
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+    return file.getvalue()
+
+
+def test_the_sound_of_a_video_is_heard():
+    heard = decode(video(signals.tone(3.0, rate_hz=44_100)), None)
+    assert heard.duration_s == pytest.approx(3.0, abs=0.1)
+    assert not heard.health.silent
