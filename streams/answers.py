@@ -23,7 +23,7 @@ MATCHES_IN_RECORD = 100
 class Answer:
     """The answer to one query. Each of `matches`, best first, is there as a record and as the contract's JSON."""
 
-    status: Literal["completed", "failed"]
+    status: Literal["completed", "failed", "cancelled"]
     model_version: str
     error: Problem | None = None
     query_audio_id: str | None = None
@@ -37,12 +37,19 @@ class Answer:
 
 async def say_failed(context: StageContext, record: Record, request: SearchRequest, error: SoundtraceError) -> None:
     """Answer every query that this record stood for with a failed result."""
-    first, size, count, version = 0, 1, 1, ""
-    if isinstance(record, Work):
-        first, size, count, version = record.job.index, record.job.size, record.queries, record.model_version
+    version = record.model_version if isinstance(record, Work) else ""
+    await _say_to_all(context, record, request, Answer("failed", version, Problem.of(error)))
+
+
+async def say_cancelled(context: StageContext, work: Work, request: SearchRequest) -> None:
+    """Answer every query of a work whose job was cancelled, so that nobody waits for it on `results`."""
+    await _say_to_all(context, work, request, Answer("cancelled", work.model_version))
+
+
+async def _say_to_all(context: StageContext, record: Record, request: SearchRequest, answer: Answer) -> None:
+    first, size, count = (record.job.index, record.job.size, record.queries) if isinstance(record, Work) else (0, 1, 1)
     for index in range(first, first + count):
-        job = Job(id=request.job_id, index=index, size=size)
-        await say(context, request, job, Answer("failed", version, Problem.of(error)))
+        await say(context, request, Job(id=request.job_id, index=index, size=size), answer)
 
 
 async def say(context: StageContext, request: SearchRequest, job: Job, answer: Answer) -> None:

@@ -45,17 +45,22 @@ class Stored:
 
 def upload_name(tenant: str, audio_id: str) -> str:
     """Where a tenant's uploaded bytes stand, once however often they were sent."""
-    return f"uploads/{tenant}/{audio_id}"
+    return f"uploads/{_part(tenant)}/{audio_id}"
 
 
 def artifact_name(tenant: str, audio_id: str, kind: str, version: Version) -> str:
     made_by = f"{version.encoder_type}-{version.model_version}-{version.params_hash}"
-    return f"artifacts/{tenant}/{audio_id}/{kind}-{made_by}.{'flac' if kind == 'waveform' else 'npz'}"
+    return f"artifacts/{_part(tenant)}/{audio_id}/{kind}-{made_by}.{'flac' if kind == 'waveform' else 'npz'}"
 
 
 def job_name(tenant: str, job_id: str, what: str) -> str:
     """`tracks` (an accepted search's candidates and queries) or `details/<index>` (one query's complete answer)."""
-    return f"jobs/{tenant}/{job_id}/{what}.json"
+    return f"jobs/{_part(tenant)}/{_part(job_id)}/{what}.json"
+
+
+def _part(name: str) -> str:
+    """A tenant or job id as a part of a blob's name, which must not begin with a dot; `%` is in no id."""
+    return f"%2E{name[1:]}" if name.startswith(".") else name
 
 
 def pack(array: NDArray[Any], meta: Mapping[str, Any]) -> bytes:

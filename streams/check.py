@@ -96,7 +96,7 @@ def check_search_fields(request: SearchRequest) -> SearchRequest:
         faults.append(_fault("depth", f"depth '{request.depth}' {NOT_BUILT}; built: {', '.join(pipeline.DEPTHS)}"))
     if not request.stem_types or not set(request.stem_types) <= set(STEM_TYPES):
         faults.append(_fault("stem_types", f"must name at least one of {', '.join(STEM_TYPES)}, and no other"))
-    if not 1 <= request.limit <= LIMIT_MAX:
+    if request.search_type != "1:1" and not 1 <= request.limit <= LIMIT_MAX:
         faults.append(_fault("limit", f"{request.limit} is not within 1..{LIMIT_MAX}"))
     if request.search_type not in SEARCH_TYPES:
         faults.append(_fault("search_type", f"'{request.search_type}' is not one of {', '.join(SEARCH_TYPES)}"))

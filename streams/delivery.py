@@ -16,14 +16,16 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeVar
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from streams import codec, pipeline
+from streams.answers import say_cancelled
 from streams.errors import Defect, InputError, SoundtraceError, Unavailable
-from streams.giving_up import Message, give_up, give_up_undecodable
+from streams.giving_up import Message, give_up, give_up_undecodable, say_letter
 from streams.ids import event_id
 from streams.publish import Outgoing, Publisher, outgoing
 from streams.records import Audio, Problem, Progress, Record, SearchRequest, Upload, Work, now
@@ -90,6 +92,9 @@ class Delivery:
         if isinstance(record, Work):
             if await self._ask(context, lambda: self._ledger.is_cancelled(record.tenant, record.job.id)):
                 context.say(self._progress(record, "cancelled"), "progress")
+                request = request_of(record)
+                if isinstance(request, SearchRequest):
+                    await self._persist(lambda: say_cancelled(context, record, request))
                 await self._publish(context, context.outbox)
                 return "cancelled"
             running = outgoing(self._progress(record, "running"), "progress", case.message.headers)
@@ -176,16 +181,36 @@ class Delivery:
             audio.model_copy(update={"present": tuple(kind for kind in audio.present if kind != gone.kind)})
             for audio in work.audios
         )
+        if audios == work.audios:  # a track of the dataset: nobody on this work's way would make it again
+            raise Defect(f"a track's {gone.kind} is not stored any more", "ingest the dataset's files again")
         context.outbox.clear()
         context.send_on(work.model_copy(update={"audios": audios}))
 
     async def _give_up(self, case: Case, error: SoundtraceError, attempts: int) -> str:
-        await self._persist(lambda: give_up(case.context, case.message, case.record, error, attempts))
-        return error.code
+        told = partial(give_up, case.context, case.message, case.record, error, attempts)
+        return await self._tell(case.context, case.message, error, attempts, told)
 
     async def _refuse(self, context: StageContext, message: Message, error: InputError) -> str:
-        await self._persist(lambda: give_up_undecodable(context, message, error))
+        told = partial(give_up_undecodable, context, message, error)
+        outcome = await self._tell(context, message, error, 1, told)
         await self._publish(context, context.outbox)
+        return outcome
+
+    async def _tell(
+        self,
+        context: StageContext,
+        message: Message,
+        error: SoundtraceError,
+        attempts: int,
+        told: Callable[[], Awaitable[None]],
+    ) -> str:
+        """Say what a record ends with; where even that fails, the letter alone: nothing may come round for ever."""
+        try:
+            await self._persist(told)
+        except Exception as fault:  # noqa: BLE001 - see above
+            log.error("only a letter could be said", stage=self.row.name, fault=repr(fault))
+            context.outbox.clear()
+            say_letter(context, message, error, attempts)
         return error.code
 
     def _decode(self, message: Message) -> Upload | SearchRequest | Work:

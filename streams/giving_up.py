@@ -6,7 +6,7 @@ A dead letter carries the record byte for byte, with the reason and the remedy. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from streams.records import DeadLetter, Header, Job, Record, SearchRequest, Uplo
 from streams.stage import StageContext, request_of
 
 log = structlog.get_logger()
+LATEST_S = 253_370_764_800.0  # the year 9999: a publisher's clock may say anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ async def give_up(
     asked_wrongly = isinstance(record, SearchRequest) and isinstance(error, InputError)
     if not asked_wrongly:
         job = record.job if isinstance(record, (Work, Upload)) else None
-        _say_letter(context, message, error, attempts, (getattr(request, "tenant", None), job))
+        say_letter(context, message, error, attempts, (getattr(request, "tenant", None), job))
 
 
 async def give_up_undecodable(context: StageContext, message: Message, error: InputError) -> None:
@@ -60,16 +61,17 @@ async def give_up_undecodable(context: StageContext, message: Message, error: In
     if "search_type" in fields and (request := _salvage_search(fields)) is not None:
         await answers.say_failed(context, request, request, error)
     else:
-        _say_letter(context, message, error, 1, _salvage_upload(fields))
+        say_letter(context, message, error, 1, _salvage_upload(fields))
 
 
-def _say_letter(
+def say_letter(
     context: StageContext,
     message: Message,
     error: SoundtraceError,
     attempts: int,
-    whose: tuple[str | None, Job | None],
+    whose: tuple[str | None, Job | None] = (None, None),
 ) -> None:
+    """The letter alone. Needs no store, so it can be said of whatever came."""
     tenant, job = whose
     letter = DeadLetter(
         event_id=derived_id("letter", message.topic, message.partition, message.offset),
@@ -77,7 +79,7 @@ def _say_letter(
         topic=message.topic,
         partition=message.partition,
         offset=message.offset,
-        timestamp=datetime.fromtimestamp(message.timestamp_s, UTC),
+        timestamp=datetime.fromtimestamp(min(max(message.timestamp_s, 0.0), LATEST_S), UTC),
         key=message.key,
         value=message.value,
         headers=tuple(Header(name=name, value=value) for name, value in message.headers),
@@ -90,7 +92,7 @@ def _say_letter(
         tenant=tenant,
         job=job,
     )
-    context.outbox.append(outgoing(letter, "dead-letters", message.headers, key=message.key))
+    context.outbox.append(replace(outgoing(letter, "dead-letters", message.headers), key=message.key))
 
 
 def _salvage_search(fields: dict[str, Any]) -> SearchRequest | None:

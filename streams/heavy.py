@@ -24,7 +24,7 @@ from typing import Any, ParamSpec, TypeVar
 import structlog
 
 from models.errors import AudioError
-from streams.errors import Defect, Invalid, SoundtraceError
+from streams.errors import Defect, Invalid, SoundtraceError, Unavailable
 
 log = structlog.get_logger()
 START_LIMIT_S = 180.0  # the first start on a machine compiles numba functions (34 s seen on two busy cores)
@@ -69,8 +69,13 @@ class Heavy:
             (`child-died`) or ran over the limit (`time-limit-exceeded`), `Defect` for any other exception.
         """
         async with self._turn:
+            if self._closing:
+                await asyncio.Event().wait()
             if self._process is None or self._process.poll() is not None:
-                await self.start()
+                try:
+                    await self.start()
+                except Defect as error:  # a sick machine is not the input's fault
+                    raise Unavailable(error.message, error.remedy) from error
             try:
                 answer = await asyncio.wait_for(self._exchange((function, args, kwargs)), time_limit_s)
             except TimeoutError:

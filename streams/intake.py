@@ -7,7 +7,11 @@ else happens, so a file that changes or goes later changes nothing.
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
+import os
+import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -18,6 +22,20 @@ from streams.errors import Invalid, NotFound, TooLarge, Unavailable
 from streams.settings import Settings
 from streams.stores.blobs import Blobs
 from streams.stores.catalogue import Blob, Catalogue
+
+# What the caller's words are to blame for, and no disk
+NO_SUCH_FILE = frozenset(
+    (
+        errno.ENOENT,
+        errno.EISDIR,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENOTDIR,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
+        errno.EINVAL,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +67,16 @@ async def _copy(named: Named, catalogue: Catalogue, blobs: Blobs, settings: Sett
     path = allowed_path(named.uri, settings.allowed_prefixes)
     try:
         data = await asyncio.to_thread(_read, path, settings.upload_max_bytes)
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+    except OSError as error:
+        if error.errno not in NO_SUCH_FILE:
+            fact = f"'{_shown(named.uri)}' does not answer: {error.strerror}"
+            raise Unavailable(fact, "see that its disk is well") from error
         try:
             return await catalogue.blob(named.tenant, named.uri)  # taken in before, then tidied away by its owner
         except NotFound:
             reason = error.strerror or "cannot be opened"
             fact = f"'{_shown(named.uri)}' cannot be read ({reason.lower()})"
             raise NotFound(fact, "publish again once the file is there", code="blob-not-found") from None
-    except OSError as error:
-        raise Unavailable(
-            f"'{_shown(named.uri)}' does not answer: {error.strerror}", "see that its disk is well"
-        ) from error
     filename = named.filename or Path(unquote(urlsplit(named.uri).path)).name
     _refuse_size(filename, len(data), settings.upload_max_bytes)
     blob = Blob(named.tenant, named.uri, hashlib.sha256(data).hexdigest(), filename, len(data))
@@ -74,18 +91,22 @@ def allowed_path(uri: str, prefixes: tuple[str, ...]) -> Path:
 
     Raises: `Invalid` `uri-not-allowed`; nothing was opened.
     """
-    parts = urlsplit(uri)
-    if parts.scheme == "file" and parts.netloc in ("", "localhost") and "\x00" not in unquote(uri):
-        path = Path(unquote(parts.path)).resolve()
-        roots = [Path(unquote(urlsplit(prefix).path)).resolve() for prefix in prefixes if prefix.startswith("file:")]
-        if any(path.is_relative_to(root) for root in roots):
-            return path
+    with suppress(ValueError, RuntimeError, OSError):  # of words that are no URI, and of links in a circle
+        parts = urlsplit(uri)
+        if parts.scheme == "file" and parts.netloc in ("", "localhost") and "\x00" not in unquote(uri):
+            path = Path(unquote(parts.path)).resolve()
+            roots = [Path(unquote(urlsplit(p).path)).resolve() for p in prefixes if p.startswith("file:")]
+            if any(path.is_relative_to(root) for root in roots):
+                return path
     remedy = "use a blob name, or a file: URI under one of SOUNDTRACE_ALLOWED_PREFIXES"
     raise Invalid(f"'{_shown(uri)}' is not a place we may read from", remedy, code="uri-not-allowed")
 
 
 def _read(path: Path, limit_bytes: int) -> bytes:
-    with path.open("rb") as file:
+    # A pipe would block its opener for ever; EISDIR stands for all that is no regular file.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EISDIR, "is no regular file")
         return file.read(limit_bytes + 1)
 
 

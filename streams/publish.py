@@ -28,17 +28,16 @@ class Outgoing:
     """A record on its way to a topic (named without the prefix)."""
 
     topic: str
-    key: bytes
+    key: bytes | None
     value: bytes
     headers: codec.Headers
 
 
-def outgoing(
-    record: Record, topic: str, incoming: Iterable[tuple[str, bytes]] = (), key: bytes | None = None
-) -> Outgoing:
+def outgoing(record: Record, topic: str, incoming: Iterable[tuple[str, bytes]] = ()) -> Outgoing:
     """A record with its contract's key (Part C) and headers, the trace context carried over from `incoming`."""
-    own_key = key_of(record).encode() if key is None else key
-    return Outgoing(topic, own_key, codec.encode(record), codec.cloud_event(record, job_of(record), incoming))
+    return Outgoing(
+        topic, key_of(record).encode(), codec.encode(record), codec.cloud_event(record, job_of(record), incoming)
+    )
 
 
 def key_of(record: Record) -> str:

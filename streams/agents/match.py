@@ -13,7 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from models.verdict import Comparison
+from models.verdict import Comparison, identical
 from streams.answers import Answer, say
 from streams.artifacts import job_name, unpack
 from streams.errors import Unavailable
@@ -87,13 +87,23 @@ async def _compare(
             request.verbose_output,
         )
         for query, row in zip(queries, found, strict=True):
-            pairs = zip((candidate for candidate, _ in usable), row, strict=True)
-            others = [pair for pair in pairs if pair[0].track_id is None or pair[0].track_id != query.track_id]
+            others = [
+                (candidate, _same_bytes(query, candidate, comparison))
+                for (candidate, _), comparison in zip(usable, row, strict=True)
+                if candidate.track_id is None or candidate.track_id != query.track_id
+            ]
             query.compared += len(others)
             query.skipped += len(block) - len(usable)
             query.best += others
             query.best.sort(key=lambda pair: (-round(pair[1].score, 3), pair[0].uri))
             del query.best[request.limit :]
+
+
+def _same_bytes(query: Query, candidate: Candidate, found: Comparison) -> Comparison:
+    """A clip too short or too steady to be aligned is still the same as itself; silence is nothing to silence."""
+    if candidate.audio_id != query.audio_id or query.health["silent"] or found.score >= 0.999:
+        return found
+    return identical(found, query.heard.duration_s)
 
 
 async def _shortlist(
@@ -112,7 +122,7 @@ async def _shortlist(
         votes[hit.track_id] += hit.score
     listed = {candidate.track_id: candidate for candidate in candidates if candidate.track_id is not None}
     ranked = [listed[track_id] for track_id in sorted(votes, key=votes.__getitem__, reverse=True) if track_id in listed]
-    shortlist = ranked[: stage.settings.shortlist_size]
+    shortlist = ranked[: max(stage.settings.shortlist_size, request.limit)]
     rest = sorted(set(listed) - {candidate.track_id for candidate in shortlist})
     strangers = random.Random(f"{request.job_id}/{query.index}").sample(rest, min(stage.settings.strangers, len(rest)))
     return shortlist + [listed[track_id] for track_id in strangers]

@@ -116,7 +116,8 @@ async def _receive(request: web.Request, file: IO[bytes]) -> tuple[Received, lis
     parts = await _readable(request.multipart())
     while part := await _readable(parts.next()):
         if isinstance(part, MultipartReader) or part.name != "file":
-            ignored.append("" if isinstance(part, MultipartReader) else part.name or "")
+            name = "" if isinstance(part, MultipartReader) else part.name or ""
+            ignored.append(name.encode("utf-8", "replace").decode())
             await _readable(_skip(part, FORM_BYTES))
         elif received:
             raise _fault("send one part 'file', not two")
@@ -152,7 +153,7 @@ async def _skip(part: BodyPartReader | MultipartReader, limit_bytes: int) -> Non
     while chunk := await part.read_chunk(CHUNK_BYTES):
         limit_bytes -= len(chunk)
         if limit_bytes < 0:
-            raise ValueError(f"the part '{part.name}' is not a file and over {FORM_BYTES} bytes")
+            raise ValueError(f"a part is not a file and over {FORM_BYTES} bytes")
 
 
 async def _readable(reading: Awaitable[T]) -> T:

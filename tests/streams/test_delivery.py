@@ -269,3 +269,58 @@ async def test_the_trace_context_of_a_record_is_carried_to_what_comes_of_it(stag
     traceparent = b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"
     await delivery.handle(message(work_of(UPLOAD), headers=[("traceparent", traceparent)]))
     assert {dict(out.headers)["traceparent"] for out in broker.confirmed} == {traceparent}
+
+
+async def test_a_job_id_that_begins_with_a_dot_is_answered_like_any_other(stage):
+    async def accept(request, context):
+        raise Invalid("no such dataset", "make it", code="dataset-not-found")
+
+    delivery, broker, resources = stage("accept", accept, lane="live")
+    await delivery.handle(message(SEARCH.model_copy(update={"job_id": ".x", "tenant": ".a"}), topic="search-requests"))
+    (result,) = broker.told("results")
+    assert (result.job.id, result.error.code) == (".x", "dataset-not-found")
+    assert await resources.blobs.exists(result.details_uri)
+
+
+async def test_where_even_giving_up_fails_a_letter_is_left_and_the_worker_lives(stage):
+    async def accept(request, context):
+        raise Invalid("no such dataset", "make it", code="dataset-not-found")
+
+    async def broken(name, data):
+        raise RuntimeError("a bug")
+
+    delivery, broker, resources = stage("accept", accept, lane="live")
+    resources.blobs.put = broken
+    await delivery.handle(message(SEARCH, topic="search-requests"))
+    assert [letter.error_code for letter in broker.told("dead-letters")] == ["dataset-not-found"]
+
+
+async def test_a_publishers_clock_may_say_anything(stage):
+    async def decode(audio, context): ...
+
+    delivery, broker, _ = stage("decode", decode)
+    await delivery.handle(message(b"junk", timestamp_s=1.7e15))
+    assert len(broker.told("dead-letters")) == 1
+
+
+async def test_a_cancelled_search_is_told_so_on_results(stage):
+    async def match(context):
+        raise AssertionError("never called")
+
+    delivery, broker, resources = stage("match", match, lane="live")
+    database = resources.catalogue.database
+    async with database.write() as connection:
+        await merge(connection, SEARCH)
+    await ReadModel(database).cancel("acme", "job-2")
+    await delivery.handle(message(work_of(SEARCH), topic="work.live.match"))
+    assert [result.status for result in broker.told("results")] == ["cancelled"]
+
+
+async def test_a_dataset_track_whose_artifact_is_gone_ends_its_search_and_does_not_come_round_for_ever(stage):
+    async def match(context):
+        raise ArtifactGone("cqt")
+
+    delivery, broker, _ = stage("match", match, lane="live")
+    await delivery.handle(message(work_of(SEARCH, audios=()), topic="work.live.match"))
+    assert [result.status for result in broker.told("results")] == ["failed"]
+    assert not broker.told("work.live.match")

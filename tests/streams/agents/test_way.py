@@ -25,6 +25,7 @@ TUNES = {
     "first-higher": signals.tune(signals.FIRST_TUNE, transposition=3, timbre="string"),
     "other": signals.tune(signals.OTHER_TUNE),
     "silence": signals.silence(20.0),
+    "tone": signals.tone(5.0),
 }
 
 
@@ -172,6 +173,8 @@ async def test_a_one_to_one_search_needs_nothing_ingested(way):
 async def test_the_same_bytes_score_one_and_silence_matches_nothing(way):
     (same,) = await way.search("1:1", "same", query_uri=way.uri("first"), candidate_uri=way.uri("first"))
     assert same.matches[0].score >= 0.999
+    (steady,) = await way.search("1:1", "steady", query_uri=way.uri("tone"), candidate_uri=way.uri("tone"))
+    assert steady.matches[0].score >= 0.999
     (silent,) = await way.search("1:1", "silent", query_uri=way.uri("silence"), candidate_uri=way.uri("silence"))
     assert (silent.matches[0].score, silent.matches[0].verdict) == (0.0, "no_relation")
 
@@ -208,7 +211,7 @@ async def test_a_dataset_that_grew_since_changes_nothing_for_a_search_that_is_do
 async def test_above_the_exact_limit_the_index_makes_the_shortlist(way):
     way.set(exact_candidates_max=1, shortlist_size=1, strangers=0)
     await way.ingest("first", "other")
-    (result,) = await way.search("1:n", query_uri=way.uri("first-higher"), candidate_dataset_name="demo")
+    (result,) = await way.search("1:n", query_uri=way.uri("first-higher"), candidate_dataset_name="demo", limit=1)
     assert [match.filename for match in result.matches] == ["first.wav"]
     assert (result.candidates_compared, result.candidates_skipped) == (1, 0)
 
