@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ class Stage:
 
         async def publish() -> None:
             publisher = Publisher(self.settings)
-            await publisher.publish(outgoing(_work(name), "work.bulk.decode", key=key) for name in names)
+            works = (outgoing(_work(name), "work.bulk.decode") for name in names)
+            await publisher.publish(replace(work, key=key) for work in works)
             await publisher.close()
 
         asyncio.run(publish())
