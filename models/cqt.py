@@ -25,10 +25,24 @@ def pooled_cqt(samples: NDArray[np.float32], hearing: Hearing) -> Cqt:
         uint8 (bins, ceil(samples / (hop_samples * pool_frames))). A silent track (no sample over -80 dBFS) gives
         zeros, no samples (bins, 0).
     """
+    magnitude = pooled_magnitude(samples, hearing)
+    return compressed(magnitude, float(magnitude.max(initial=0.0)), hearing)
+
+
+def pooled_magnitude(samples: NDArray[np.float32], hearing: Hearing) -> NDArray[np.float32]:
+    """What `pooled_cqt` compresses, on the scale of the samples.
+
+    Args:
+        samples: mono float32 in -1..1 at `hearing.rate_hz`, (samples,).
+        hearing: the card's numbers.
+    Returns:
+        float32 (bins, ceil(samples / (hop_samples * pool_frames))). A silent track (no sample over -80 dBFS) gives
+        zeros, no samples (bins, 0).
+    """
     block = hearing.hop_samples * hearing.pool_frames
     frames = -(-len(samples) // block)
     if frames == 0 or float(np.abs(samples).max()) < SILENT_PEAK:
-        return np.zeros((hearing.bins, frames), np.uint8)
+        return np.zeros((hearing.bins, frames), np.float32)
     # Padding to whole pools keeps frame i at i * block samples; a CQT of hop h gives one frame more than samples / h.
     padded = np.pad(samples, (0, frames * block - len(samples)))
     magnitude = np.abs(
@@ -41,6 +55,12 @@ def pooled_cqt(samples: NDArray[np.float32], hearing: Hearing) -> Cqt:
             bins_per_octave=hearing.bins_per_octave,
         )
     )[:, : frames * hearing.pool_frames]
-    pooled = magnitude.reshape(hearing.bins, frames, hearing.pool_frames).mean(axis=2)
-    compressed = np.log1p(hearing.compression * pooled / pooled.max()) / np.log1p(hearing.compression)
-    return np.asarray(np.rint(255 * compressed), np.uint8)
+    return np.asarray(magnitude.reshape(hearing.bins, frames, hearing.pool_frames).mean(axis=2), np.float32)
+
+
+def compressed(magnitude: NDArray[np.float32], peak: float, hearing: Hearing) -> Cqt:
+    """Pooled magnitudes as they are stored, relative to `peak`, which none of them exceeds; a peak of 0 gives zeros."""
+    if peak == 0.0:
+        return np.zeros(magnitude.shape, np.uint8)
+    share = np.log1p(hearing.compression * magnitude / peak) / np.log1p(hearing.compression)
+    return np.asarray(np.rint(255 * share), np.uint8)

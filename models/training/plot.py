@@ -1,0 +1,36 @@
+"""Plot: the curves of all training runs of a network, one picture beside its card."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+
+FIGURES = {"full_map": "MAP, full mix", "full_top1": "top-1, full mix", "lead_map": "MAP, melody alone"}
+
+
+def curves(told: Path) -> Path:
+    """Draw `<name>.curves.json` as `<name>.curves.png`; returns the picture's path."""
+    runs = json.loads(told.read_text())["runs"]
+    mpl.use("Agg")
+    figure, (losses, found) = plt.subplots(1, 2, figsize=(11, 4))
+    before = 0
+    for number, run in enumerate(runs, 1):
+        steps, values = zip(*run["losses"], strict=True)
+        losses.plot([before + step for step in steps], values, label=f"run {number}, seed {run['seed']}")
+        for at, (key, label) in enumerate(FIGURES.items()):
+            places, figures = zip(*((before + step, row[key]) for step, row in run["validation"]), strict=True)
+            found.plot(places, figures, f"C{at}o-", label=label if number == 1 else None)
+        before += run["steps"]
+    losses.set(title="training loss (NT-Xent)", xlabel="step")
+    found.set(title="held-out compositions", xlabel="step", ylim=(0, 1))
+    for axes in (losses, found):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    picture = told.with_suffix(".png")
+    figure.tight_layout()
+    figure.savefig(picture, dpi=100, metadata={"Software": None})
+    plt.close(figure)
+    return picture

@@ -1,0 +1,77 @@
+"""Sixty steps of the real loop on a small corpus: it learns, it resumes, and it keeps what it promises."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from models.card import Architecture
+from models.network import PitchClassNetwork
+from models.training import learn
+from tests.models.training.conftest import HEARING
+
+TINY = replace(
+    learn.SMALL,
+    name="tiny",
+    architecture=Architecture(8, 3, (16, 24), 32),
+    window_s=6.0,
+    compositions=16,
+    views=2,
+    steps=60,
+    warmup_steps=10,
+)
+
+
+@pytest.fixture(scope="module")
+def learned(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("weights")
+    return learn.learn(TINY, folder, out, HEARING, seed=1, validate_every=30)
+
+
+def test_sixty_steps_beat_chance(learned: Path) -> None:
+    (run,) = json.loads(learned.with_suffix(".curves.json").read_text())["runs"]
+    assert run["steps"] == 60
+    assert run["shards"] == {"bank": [0], "audio": []}
+    first, last = run["validation"][0][1], run["validation"][-1][1]
+    assert last["full_map"] > 0.05  # by chance 0.02
+    assert set(first) == {"full_map", "full_top1", "lead_map", "lead_top1"}
+
+
+def test_the_weights_are_half_precision_and_forget_the_key(learned: Path) -> None:
+    state = load_file(learned)
+    assert {value.dtype for value in state.values() if value.is_floating_point()} == {torch.float16}
+    network = PitchClassNetwork(TINY.architecture)
+    network.load_state_dict({name: value.float() for name, value in state.items()})
+    network.eval()
+    windows = torch.rand(4, HEARING.bins, 60, generator=torch.Generator().manual_seed(0))
+    windows[:, :24] = 0
+    windows[:, 60:] = 0
+    with torch.inference_mode():
+        alike = (network(windows) * network(windows.roll(5, dims=1))).sum(dim=1)
+    assert float(alike.min()) > 0.9999
+
+
+def test_a_second_run_goes_on(learned: Path, folder: Path, tmp_path: Path) -> None:
+    for path in (learned, learned.with_suffix(".curves.json")):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    learn.learn(replace(TINY, steps=3), folder, tmp_path, HEARING, seed=2, validate_every=3)
+    first, second = json.loads((tmp_path / "tiny.curves.json").read_text())["runs"]
+    assert second["steps"] == 3
+    # From nothing, three steps would leave chance; from the kept weights they cannot forget.
+    assert second["validation"][-1][1]["full_map"] > 0.7 * first["validation"][-1][1]["full_map"]
+
+
+def test_the_loss_knows_friends_from_strangers() -> None:
+    labels = torch.tensor([0, 0, 1, 1])
+    apart = torch.eye(4)[[0, 0, 1, 1]]
+    mixed = torch.eye(4)[[0, 1, 0, 1]]
+    assert float(learn.nt_xent(apart, labels, 0.1)) < 0.01
+    assert float(learn.nt_xent(mixed, labels, 0.1)) > 5
+    random = torch.nn.functional.normalize(torch.randn(64, 128, generator=torch.Generator().manual_seed(1)), dim=1)
+    assert float(learn.nt_xent(random, torch.arange(64) // 2, 1.0)) == pytest.approx(np.log(63), abs=0.2)
