@@ -43,12 +43,12 @@ class Harmony:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """The heaviest run of shared harmony.
+    """The heaviest run of shared harmony; or of like windows (`latent_align`).
 
     Attributes:
         score: 0..1, the part of the query that the run holds, beyond what chance gives.
         qmax: weight of the run, at most its length in steps.
-        chance: what strangers of these lengths reach on average; 0 for tracks of equal harmony.
+        chance: what strangers of these lengths reach on average; 0 for tracks of equal harmony, and for windows.
         transposition_semitones: -5..6; > 0: the query is higher.
         tempo_ratio: candidate seconds per query second; > 1: the query is faster.
         query_start_s, query_end_s, candidate_start_s, candidate_end_s: inside both tracks.
@@ -118,13 +118,66 @@ def align(query: Harmony, raised: list[FloatArray], candidate: Harmony, card: Ca
         score=score,
         qmax=qmax,
         chance=chance,
-        transposition_semitones=(-shift + 5) % SEMITONES - 5,
-        tempo_ratio=_tempo_ratio(path),
+        transposition_semitones=_signed(shift),
+        tempo_ratio=tempo_ratio(path),
         query_start_s=min(float(starts[0]), query.duration_s),
         query_end_s=min(float(ends[0]), query.duration_s),
         candidate_start_s=min(float(starts[1]), candidate.duration_s),
         candidate_end_s=min(float(ends[1]), candidate.duration_s),
     )
+
+
+def transposition(query: Harmony, candidate: Harmony, found: Alignment, card: Card) -> int:
+    """Semitones, -5..6, by which the query is higher where two tracks are aligned; 0 where nothing tells.
+
+    It is the shift under which the steps that lie upon each other are most alike. The alignment may be a second off.
+    """
+    step_s = card.hearing.frame_s * card.matching.step_frames
+    steps = np.arange(int(found.query_start_s / step_s), min(int(found.query_end_s / step_s), query.steps.shape[1]))
+    stretch = (found.candidate_end_s - found.candidate_start_s) / (found.query_end_s - found.query_start_s)
+    places = np.rint((found.candidate_start_s + (steps * step_s - found.query_start_s) * stretch) / step_s)
+    reach = round(1.0 / step_s)
+    alike = np.zeros(SEMITONES)
+    for late in range(-reach, reach + 1):
+        inside = (places + late >= 0) & (places + late < candidate.steps.shape[1])
+        mine = query.steps[:, steps[inside]]
+        theirs = candidate.steps[:, (places[inside] + late).astype(np.intp)]
+        raised = [float((np.roll(mine, shift, axis=0) * theirs).sum()) for shift in range(SEMITONES)]
+        alike = np.maximum(alike, raised)
+    return _signed(int(alike.argmax()))
+
+
+def heaviest_path(weights: FloatArray, gap_onset: float, gap_extend: float) -> tuple[float, NDArray[np.intp]]:
+    """The heaviest run through a matrix of weights, which bends between half and double tempo and bridges zeros.
+
+    Args:
+        weights: float32 (query steps, candidate steps), non-negative, two or more of each.
+        gap_onset, gap_extend: what a run loses at the first zero in a row, and at each one more.
+    Returns:
+        Its weight and its path, (points, 2), forward in both; no points where all weights are zero.
+    """
+    # An empty column in front: librosa 0.11 mislabels steps from the second column, and its path then runs out of the
+    # matrix and in again at the other end. From an empty one there is no step.
+    totals, path = librosa.sequence.rqa(
+        np.pad(weights, ((0, 0), (1, 0))),
+        gap_onset=gap_onset,
+        gap_extend=gap_extend,
+        knight_moves=True,
+        backtrack=True,
+    )
+    return float(totals.max()), np.asarray(path, np.intp).reshape(-1, 2) - (0, 1)
+
+
+def tempo_ratio(path: NDArray[np.integer | np.floating]) -> float:
+    """Slope of a path, (points, 2): the median of it between points half a path apart. 1 for a single point.
+
+    Single steps are coarse; gaps and bends are outvoted.
+    """
+    half = len(path) // 2
+    if not half:
+        return 1.0
+    rise = path[half:] - path[: len(path) - half]
+    return float(np.median(rise[:, 1] / np.maximum(rise[:, 0], 1)))
 
 
 def _notes(chroma: Chroma) -> Chroma:
@@ -169,16 +222,7 @@ def _heaviest_run(likeness: FloatArray, matching: Matching) -> tuple[float, NDAr
     """Weight and path, (points, 2) of instants, of the heaviest run through the mutual nearest neighbours."""
     neighbours = (likeness >= _threshold(likeness, 1, matching)) & (likeness >= _threshold(likeness, 0, matching))
     recurrence = np.where(neighbours & (likeness > 0), likeness, np.float32(0))
-    # An empty column in front: librosa 0.11 mislabels steps from the second column, and its path then runs out of the
-    # matrix and in again at the other end. From an empty one there is no step.
-    totals, path = librosa.sequence.rqa(
-        np.pad(recurrence, ((0, 0), (1, 0))),
-        gap_onset=matching.gap_onset,
-        gap_extend=matching.gap_extend,
-        knight_moves=True,
-        backtrack=True,
-    )
-    return float(totals.max()), np.asarray(path, np.intp) - (0, 1)
+    return heaviest_path(recurrence, matching.gap_onset, matching.gap_extend)
 
 
 def _threshold(likeness: FloatArray, axis: int, matching: Matching) -> FloatArray:
@@ -187,11 +231,9 @@ def _threshold(likeness: FloatArray, axis: int, matching: Matching) -> FloatArra
     return np.asarray(np.partition(likeness, place, axis=axis).take([place], axis=axis), np.float32)
 
 
-def _tempo_ratio(path: NDArray[np.intp]) -> float:
-    """Median slope between points half a path apart: single steps are coarse, gaps and bends are outvoted."""
-    half = len(path) // 2
-    rise = path[half:] - path[: len(path) - half]
-    return float(np.median(rise[:, 1] / np.maximum(rise[:, 0], 1)))
+def _signed(shift: int) -> int:
+    """Semitones by which a query is higher that must be raised by `shift`, 0..11, to fit: -5..6."""
+    return (-shift + 5) % SEMITONES - 5
 
 
 def _whole(query: Harmony, candidate: Harmony) -> Alignment:

@@ -7,6 +7,8 @@ AudioError
 ├── TooShort             nothing, or less than a second, decodes
 ├── TooLong              more than the limit decodes
 └── NotFinite            NaN or Inf among the samples
+
+WrongWeights stands apart: an installation is at fault, no audio.
 """
 
 from __future__ import annotations
@@ -61,3 +63,15 @@ class NotFinite(AudioError):
     """NaN or infinite samples. They are never filled with zeros: that would invent silence."""
 
     code = "audio-not-finite"
+
+
+class WrongWeights(Exception):
+    """The weights of a network are not the ones that its card names. Nobody's audio is to blame."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.remedy}"

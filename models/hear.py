@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import Card
-from models.chroma import chroma
-from models.cqt import pooled_cqt
+from models.cqt import Cqt, pooled_cqt
 from models.decode import Health, decode
 from models.envelope import envelope
 from models.flac import from_flac, to_flac
-from models.latents import latents
+from models.latents import Latents, latents
 from models.verdict import Features, compare
 
 
@@ -39,10 +38,15 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """What the classical encoder makes of a track: `cqt` uint8 (bins, frames), `latents` float32 (windows, dim)."""
+    """What is stored of a track besides its sound.
 
-    cqt: NDArray[np.uint8]
-    latents: NDArray[np.float32]
+    Attributes:
+        cqt: uint8 (bins, frames), the same for every encoder of the same CQT numbers.
+        latents: float32 (windows, latent_dim), the card's encoder's.
+    """
+
+    cqt: Cqt
+    latents: Latents
 
 
 def decode_track(data: bytes, max_track_s: float | None) -> Decoded:
@@ -59,13 +63,16 @@ def decode_track(data: bytes, max_track_s: float | None) -> Decoded:
 
 
 def encode_track(flac: bytes, card: Card) -> Encoded:
-    """Encode a stored waveform. The latents are made from the CQT as it is stored, so a re-encode gives the same."""
+    """Encode a stored waveform. The latents are made from the CQT as it is stored, so a re-encode gives the same.
+
+    Raises: `WrongWeights` when the card is of a network whose weights are not those that it names.
+    """
     cqt = pooled_cqt(from_flac(flac, card.hearing.rate_hz, 1), card.hearing)
-    return Encoded(cqt, latents(chroma(cqt, card.hearing), card.hearing))
+    return Encoded(cqt, latents(cqt, card))
 
 
 def warm(card: Card) -> None:
-    """Run every numeric path once on four seconds of a sweep, so that nothing is compiled or planned after intake.
+    """Run every numeric path once on four seconds of a sweep, so that nothing is compiled, loaded or planned later.
 
     librosa's compiled functions are kept by numba on disk (NUMBA_CACHE_DIR, or beside librosa): the first process on a
     machine takes seconds here, the later ones a fraction.
@@ -74,6 +81,6 @@ def warm(card: Card) -> None:
     time_s = np.arange(4 * rate_hz) / rate_hz
     sweep = (0.3 * np.sin(2 * np.pi * 100 * np.exp2(time_s) * time_s)).astype(np.float32)
     cqt = pooled_cqt(sweep, card.hearing)
-    windows = latents(chroma(cqt, card.hearing), card.hearing)
+    windows = latents(cqt, card)
     # A frame less, so that the two sides differ and are really aligned.
     compare(Features(cqt, windows, 4.0), Features(cqt[:, 1:], windows, 4.0), card)

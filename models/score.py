@@ -1,13 +1,18 @@
-"""Similarities of windows, and the three figures that the contract (A6) makes of them."""
+"""Similarities of windows, and the three figures that the contract (A6) makes of them.
+
+Silent windows, rows of zeros, are similar to nothing and are no units of a track: they do not lower its means.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+Latents = NDArray[np.float32]  # (windows, dim), rows of unit length, or zeros for a silent window
 Similarities = NDArray[np.float32]  # (query windows, candidate windows), each 0..1
 
 
@@ -35,26 +40,50 @@ class WindowMatch:
     similarity: float
 
 
-def similarities(query: NDArray[np.float32], candidate: NDArray[np.float32]) -> Similarities:
-    """Cosines clipped to 0..1.
-
-    Args:
-        query, candidate: float32 (windows, dim), rows of unit length; a silent window is a row of zeros and is similar
-            to nothing.
-    """
+def similarities(query: Latents, candidate: Latents) -> Similarities:
+    """Cosines clipped to 0..1."""
     return np.asarray(np.clip(query @ candidate.T, 0.0, 1.0), np.float32)
 
 
-def window_scores(s: Similarities) -> WindowScores:
-    """The contract's three figures of `s`. They are summed in float64 and kept in their order despite rounding."""
-    if s.size == 0:
+def sounding(latents: Latents) -> int:
+    """How many windows are not silent: the units of a track."""
+    return int(latents.any(axis=1).sum())
+
+
+def window_scores(s: Similarities, units: int | None = None) -> WindowScores:
+    """The contract's three figures of `s`. They are summed in float64 and kept in their order despite rounding.
+
+    Args:
+        s: (query windows, candidate windows).
+        units: how many of the query's windows count, see `sounding`; None for all.
+    """
+    if s.size == 0 or units == 0:
         return WindowScores(0.0, 0.0, 0.0)
-    exact = s.astype(np.float64)
+    exact, count = s.astype(np.float64), len(s) if units is None else units
     greatest = float(exact.max())
-    max_then_mean = min(greatest, float(exact.max(axis=1).mean()))
+    max_then_mean = min(greatest, float(exact.max(axis=1).sum()) / count)
     rows, columns = linear_sum_assignment(exact, maximize=True)
-    hungarian_mean = min(max_then_mean, float(exact[rows, columns].sum()) / len(exact))
+    hungarian_mean = min(max_then_mean, float(exact[rows, columns].sum()) / count)
     return WindowScores(greatest, max_then_mean, hungarian_mean)
+
+
+def max_then_means(queries: Sequence[Latents], candidates: Sequence[Latents]) -> NDArray[np.float64]:
+    """The `max_then_mean` of every query with every candidate, (queries, candidates): what many are ranked by.
+
+    One matrix product for a query and all candidates together. A side without sounding windows scores 0.
+    """
+    scores = np.zeros((len(queries), len(candidates)))
+    held = [column for column, candidate in enumerate(candidates) if len(candidate)]
+    if not held:
+        return scores
+    together = np.concatenate([candidates[column] for column in held])
+    ends = np.cumsum([len(candidates[column]) for column in held])
+    firsts = np.concatenate([[0], ends[:-1]])
+    for row, query in enumerate(queries):
+        if units := sounding(query):
+            best = np.maximum.reduceat(query @ together.T, firsts, axis=1)
+            scores[row, held] = np.clip(best, 0.0, 1.0).sum(axis=0, dtype=np.float64) / units
+    return scores
 
 
 def matched_windows(s: Similarities, count: int | None) -> tuple[WindowMatch, ...]:

@@ -1,4 +1,9 @@
-"""Compare: everything that one match says about a pair of tracks, and the verdict that the figures can carry."""
+"""Compare: everything that one match says about a pair of tracks, and the verdict that the figures can carry.
+
+Where the card is of a network, the score is the mean of what its windows and the alignment of harmony give, which know
+different things; the verdict is the stronger of what a probability calibrated on that score, and the alignment by
+itself, prove. Without a network the alignment is both.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +14,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models import align
+from models import align, score
 from models.align import Alignment, Harmony
-from models.card import Card, Matching
+from models.calibration import p_chance, p_match, standardised
+from models.card import Card, LatentMatching, Matching
 from models.chroma import chroma
+from models.latent_align import align_latents
 from models.latents import window_range_s
-from models.score import Similarities, WindowScores, matched_windows, similarities, window_scores
+from models.score import Similarities, WindowScores
 
 Verdict = Literal["same_composition", "style_only", "no_relation"]
+VERDICTS: tuple[Verdict, ...] = ("no_relation", "style_only", "same_composition")  # from weak to strong
 
 SHOWN_WINDOWS = 10  # contract, A6
 
@@ -26,12 +34,13 @@ class Features:
     """What matching needs of one track: the stored artifacts and its length.
 
     Attributes:
-        cqt: uint8 (bins, frames).
+        cqt: uint8 (bins, frames). None: there is no alignment of harmony, which only the score of a network can do
+            without.
         latents: float32 (windows, latent_dim).
         duration_s: of the decoded track.
     """
 
-    cqt: NDArray[np.uint8]
+    cqt: NDArray[np.uint8] | None
     latents: NDArray[np.float32]
     duration_s: float
 
@@ -52,35 +61,61 @@ class Comparison:
     """One match at depth `track`, unrounded.
 
     Attributes:
-        score: 0..1, the alignment's: it separates better than the windows' (`measured` on the card).
-        metric: name of what `score` is.
-        verdict: see `verdict_of`.
+        score: 0..1, one-sided: how much of the query the candidate holds. See `metric`.
+        metric: what `score` is: the mean of the windows' `max_then_mean` and `qmax` for a network, `qmax` for the
+            classical encoder.
+        verdict: see `verdict_of` and `verdict_of_p`.
         why: a sentence where there is no evidence, else None.
-        evidence: alignments that carry the verdict, strongest first; empty unless same_composition.
+        evidence: alignments, strongest first: what carries same_composition, and an alignment of harmony that would
+            carry it alone.
         windows: the latent figures of the full mix.
         matched_windows: the best ten pairs, all when verbose.
         window_similarities: when verbose the whole matrix, float32 (query windows, candidate windows), else None.
+        qmax: 0..1, the score of the alignment of harmony; None where a side's CQT was not given.
+        p_match: probability of the same composition; None where nothing is calibrated.
+        p_chance: probability that a stranger scores at least this; None where nothing is calibrated.
     """
 
     score: float
-    metric: Literal["qmax"]
+    metric: Literal["qmax", "max_then_mean_qmax"]
     verdict: Verdict
     why: str | None
     evidence: tuple[Alignment, ...]
     windows: WindowScores
     matched_windows: tuple[MatchedWindow, ...]
     window_similarities: NDArray[np.float32] | None
+    qmax: float | None
+    p_match: float | None = None
+    p_chance: float | None = None
+
+
+def preliminary(queries: Sequence[Features], candidates: Sequence[Features], card: Card) -> NDArray[np.float64]:
+    """By what the candidates are chosen which `compare` is worth while for, (queries, candidates).
+
+    With a network it is the windows' half of the score, one matrix product, and reads latents only; without, the score.
+    """
+    if card.latent_matching is not None:
+        return score.max_then_means([query.latents for query in queries], [other.latents for other in candidates])
+    prepared = [_harmony(candidate, card) for candidate in candidates]
+    found = np.zeros((len(queries), len(candidates)))
+    for row, query in enumerate(queries):
+        heard = _harmony(query, card)
+        raised = align.transposed(heard, card.matching)
+        runs = (align.align(heard, raised, harmony, card) for harmony in prepared)
+        found[row] = [0.0 if run is None else run.score for run in runs]
+    return found
 
 
 def compare(query: Features, candidate: Features, card: Card, verbose: bool = False) -> Comparison:
-    """Compare one query with one candidate. The figures are one-sided: how much of the query the candidate holds."""
+    """Compare one query with one candidate."""
     return next(compare_many(query, (candidate,), card, verbose))
 
 
 def identical(found: Comparison, duration_s: float) -> Comparison:
     """The comparison of a track with its own bytes: the same from end to end, even where nothing can be aligned."""
     whole = Alignment(1.0, 0.0, 0.0, 0, 1.0, 0.0, duration_s, 0.0, duration_s)
-    return replace(found, score=1.0, verdict="same_composition", why=None, evidence=(whole,))
+    certain = None if found.p_match is None else 1.0
+    return replace(found, score=1.0, verdict="same_composition", why=None, evidence=(whole,), qmax=1.0, p_match=certain)
 
 
 def compare_many(
@@ -90,43 +125,15 @@ def compare_many(
     heard = _harmony(query, card)
     raised = align.transposed(heard, card.matching)
     for candidate in candidates:
-        found = align.align(heard, raised, _harmony(candidate, card), card)
-        yield _comparison(query, candidate, found, card, verbose)
-
-
-def compare_all(
-    queries: Sequence[Features], candidates: Sequence[Features], card: Card, verbose: bool = False
-) -> list[list[Comparison]]:
-    """Compare every query with every candidate, in their orders; each track is prepared once."""
-    prepared = [_harmony(candidate, card) for candidate in candidates]
-    answers = []
-    for query in queries:
-        heard = _harmony(query, card)
-        raised = align.transposed(heard, card.matching)
-        found = [align.align(heard, raised, harmony, card) for harmony in prepared]
-        pairs = zip(candidates, found, strict=True)
-        answers.append([_comparison(query, candidate, run, card, verbose) for candidate, run in pairs])
-    return answers
-
-
-def _comparison(query: Features, candidate: Features, found: Alignment | None, card: Card, verbose: bool) -> Comparison:
-    verdict = verdict_of(found, card.matching)
-    alike = similarities(query.latents, candidate.latents)
-    evidence = (found,) if found is not None and verdict == "same_composition" else ()
-    return Comparison(
-        score=0.0 if found is None else found.score,
-        metric="qmax",
-        verdict=verdict,
-        why=None if evidence else _why(query, candidate, found),
-        evidence=evidence,
-        windows=window_scores(alike),
-        matched_windows=_matched_windows(alike, query, candidate, card, verbose),
-        window_similarities=alike if verbose else None,
-    )
+        pair = _Pair(query, candidate, heard, _harmony(candidate, card))
+        run = align.align(heard, raised, pair.against, card)
+        alike = score.similarities(query.latents, candidate.latents)
+        told = _by_harmony(pair, run, alike, card, verbose)
+        yield told if card.latent_matching is None else _by_latents(told, pair, alike, card)
 
 
 def verdict_of(alignment: Alignment | None, matching: Matching) -> Verdict:
-    """What the alignment proves.
+    """What an alignment of harmony proves.
 
     The same composition is either a run that outweighs by far what strangers of these lengths reach, or, for a short
     query, a weighty run which holds nearly all of it. The thresholds are on the card, with the strangers measured.
@@ -139,8 +146,74 @@ def verdict_of(alignment: Alignment | None, matching: Matching) -> Verdict:
     return "style_only" if alignment.qmax >= matching.style_ratio * alignment.chance else "no_relation"
 
 
+def verdict_of_p(probability: float, matching: LatentMatching) -> Verdict:
+    """What a calibrated probability of the same composition is called."""
+    if probability >= matching.same_composition_p:
+        return "same_composition"
+    return "style_only" if probability >= matching.style_only_p else "no_relation"
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two tracks, and the harmony of each."""
+
+    query: Features
+    candidate: Features
+    heard: Harmony
+    against: Harmony
+
+
+def _by_harmony(pair: _Pair, run: Alignment | None, alike: Similarities, card: Card, verbose: bool) -> Comparison:
+    """The comparison as the alignment of harmony has it."""
+    verdict = verdict_of(run, card.matching)
+    evidence = (run,) if run is not None and verdict == "same_composition" else ()
+    reached = 0.0 if run is None else run.score
+    unread = pair.query.cqt is None or pair.candidate.cqt is None
+    return Comparison(
+        score=reached,
+        metric="qmax",
+        verdict=verdict,
+        why=None if evidence else _why_not_harmony(pair, run),
+        evidence=evidence,
+        windows=score.window_scores(alike, score.sounding(pair.query.latents)),
+        matched_windows=_matched_windows(alike, pair.query, pair.candidate, card, verbose),
+        window_similarities=alike if verbose else None,
+        qmax=None if unread else reached,
+    )
+
+
+def _by_latents(told: Comparison, pair: _Pair, alike: Similarities, card: Card) -> Comparison:
+    """The same comparison with a network's windows: the verdict is the stronger of what they and the harmony prove."""
+    assert card.latent_matching is not None
+    assert card.calibration is not None
+    assert card.null is not None
+    units = score.sounding(pair.query.latents)
+    both = (told.windows.max_then_mean + (told.qmax or 0.0)) / 2
+    z = standardised(both, units, score.sounding(pair.candidate.latents), card.null)
+    probability = p_match(z, card.calibration)
+    verdict = max(told.verdict, verdict_of_p(probability, card.latent_matching), key=VERDICTS.index)
+    evidence = list(told.evidence)
+    if verdict == "same_composition" and not evidence:  # harmony tells places more finely, where it tells them
+        durations_s = (pair.query.duration_s, pair.candidate.duration_s)
+        course = align_latents(alike, units, durations_s, card.hearing, card.latent_matching)
+        if course is not None:
+            semitones = align.transposition(pair.heard, pair.against, course, card)
+            evidence.append(replace(course, transposition_semitones=semitones))
+    return replace(
+        told,
+        score=both,
+        metric="max_then_mean_qmax",
+        verdict=verdict,
+        why=None if evidence else _why_not_latents(pair, verdict),
+        evidence=tuple(evidence),
+        p_match=probability,
+        p_chance=p_chance(z),
+    )
+
+
 def _harmony(track: Features, card: Card) -> Harmony:
-    return align.harmony(chroma(track.cqt, card.hearing), track.duration_s, card.matching)
+    cqt = np.zeros((card.hearing.bins, 0), np.uint8) if track.cqt is None else track.cqt
+    return align.harmony(chroma(cqt, card.hearing), track.duration_s, card.matching)
 
 
 def _matched_windows(
@@ -154,15 +227,24 @@ def _matched_windows(
             window_range_s(match.query_index, query.duration_s, card.hearing),
             window_range_s(match.candidate_index, candidate.duration_s, card.hearing),
         )
-        for match in matched_windows(alike, None if verbose else SHOWN_WINDOWS)
+        for match in score.matched_windows(alike, None if verbose else SHOWN_WINDOWS)
     )
 
 
-def _why(query: Features, candidate: Features, alignment: Alignment | None) -> str:
-    for side, track in (("query", query), ("candidate", candidate)):
-        if not track.cqt.any():
+def _why_not_harmony(pair: _Pair, run: Alignment | None) -> str:
+    for side, track in (("query", pair.query), ("candidate", pair.candidate)):
+        if track.cqt is not None and not track.cqt.any():
             return f"The {side} is silent."
-    if alignment is None:
+    if run is None:
         return "One side is too short, or has no changing pitch, so nothing can be aligned."
-    shared_s = alignment.query_end_s - alignment.query_start_s
+    shared_s = run.query_end_s - run.query_start_s
     return f"The longest stretch of like harmony, {shared_s:.0f} s, is no stronger than unrelated music reaches."
+
+
+def _why_not_latents(pair: _Pair, verdict: Verdict) -> str:
+    for side, track in (("query", pair.query), ("candidate", pair.candidate)):
+        if not len(track.latents):
+            return f"The {side} is silent."
+    if verdict == "style_only":
+        return "They are more alike than most unrelated music is, and too little for one composition."
+    return "They are no more alike than unrelated music is."

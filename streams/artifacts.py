@@ -1,7 +1,7 @@
 """Names and bytes of artifacts: what a stage made of an audio, under a name that follows from what it is.
 
-The name holds everything that decides the content (tenant, SHA-256 of the audio, kind, encoder type, model version,
-parameters), so "is it done?" is "is it there?". The tenant is part of it: nothing is shared between tenants, so
+The name holds everything that decides the content (tenant, SHA-256 of the audio, kind, version of what made it), and
+nothing else, so "is it done?" is "is it there?". The tenant is part of it: nothing is shared between tenants, so
 neither cost nor timing tells one what another holds. Waveforms are FLAC, everything else is an .npz archive of
 one array and its meta data.
 """
@@ -13,21 +13,15 @@ import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.errors import Defect
 
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """Which model, with which parameters, made an artifact."""
-
-    encoder_type: str
-    model_version: str
-    params_hash: str
+if TYPE_CHECKING:  # the API names blobs, and loads no model for it
+    from models.card import Hearing
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +42,9 @@ def upload_name(tenant: str, audio_id: str) -> str:
     return f"uploads/{_part(tenant)}/{audio_id}"
 
 
-def artifact_name(tenant: str, audio_id: str, kind: str, version: Version) -> str:
-    made_by = f"{version.encoder_type}-{version.model_version}-{version.params_hash}"
-    return f"artifacts/{_part(tenant)}/{audio_id}/{kind}-{made_by}.{'flac' if kind == 'waveform' else 'npz'}"
+def artifact_name(tenant: str, audio_id: str, kind: str, version: str) -> str:
+    """`version`: see `cards.version_of`."""
+    return f"artifacts/{_part(tenant)}/{audio_id}/{kind}-{version}.{'flac' if kind == 'waveform' else 'npz'}"
 
 
 def job_name(tenant: str, job_id: str, what: str) -> str:
@@ -69,10 +63,22 @@ def pack(array: NDArray[Any], meta: Mapping[str, Any]) -> bytes:
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         encoded = io.BytesIO()
         np.lib.format.write_array(encoded, np.ascontiguousarray(array), allow_pickle=False)
+        # Floats hardly shrink, and a search unpacks thousands of them.
+        method = zipfile.ZIP_STORED if array.dtype.kind == "f" else zipfile.ZIP_DEFLATED
         # A fixed date: np.savez would write the time of day into the archive.
-        archive.writestr(zipfile.ZipInfo("array.npy"), encoded.getvalue(), zipfile.ZIP_DEFLATED, 1)
+        archive.writestr(zipfile.ZipInfo("array.npy"), encoded.getvalue(), method, 1)
         archive.writestr(zipfile.ZipInfo("meta.json"), json.dumps(dict(meta), sort_keys=True))
     return data.getvalue()
+
+
+def pack_cqt(cqt: NDArray[np.uint8], hearing: Hearing) -> bytes:
+    """A constant-Q transform. Frames are its second dimension: its own shape is told, its time axis beside it."""
+    return pack(cqt, {"hop_s": hearing.frame_s, "start_s": 0.0})
+
+
+def pack_latents(latents: NDArray[np.float32], hearing: Hearing) -> bytes:
+    """The windows of a track or of one of its stems, with their time axis."""
+    return pack(latents, {"hop_s": hearing.window_hop_s, "window_s": hearing.window_s, "start_s": 0.0})
 
 
 def unpack(data: bytes) -> Stored:

@@ -50,6 +50,8 @@ class SearchView:
     candidates: tuple[TrackRow, ...]
     queries_skipped: int
     candidates_skipped: int
+    query_version: str | None = None  # the model versions that the datasets are pinned to
+    candidate_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,11 @@ async def look_for_search(request: SearchRequest, catalogue: Catalogue) -> Searc
     """What the catalogue knows about the datasets that a search names."""
     queries = await _look_at_dataset(request, request.query_dataset_name, catalogue)
     candidates = await _look_at_dataset(request, request.candidate_dataset_name, catalogue)
-    return SearchView(queries[0], candidates[0], queries[1], candidates[1], queries[2], candidates[2])
+    versions = [
+        None if side[0] is None else await catalogue.pinned_to(side[0].dataset_id, request.encoder_type)
+        for side in (queries, candidates)
+    ]
+    return SearchView(queries[0], candidates[0], queries[1], candidates[1], queries[2], candidates[2], *versions)
 
 
 def check_search(request: SearchRequest, view: SearchView, limits: Settings) -> SearchPlan:
@@ -121,7 +127,8 @@ def check_search(request: SearchRequest, view: SearchView, limits: Settings) -> 
 
     Args:
         request: as `check_search_fields` gave it back.
-    Raises: `NotFound` `dataset-not-found`; `Invalid` `dataset-empty`, `encoder-not-ingested`, `too-many-pairs`.
+    Raises: `NotFound` `dataset-not-found`; `Invalid` `dataset-empty`, `encoder-not-ingested`,
+        `model-versions-differ`, `too-many-pairs`.
     """
     if request.search_type == "1:1":
         return SearchPlan("live", 1, 1, 0, 0)
@@ -140,6 +147,13 @@ def check_search(request: SearchRequest, view: SearchView, limits: Settings) -> 
             fact = f"no track of dataset '{name}' has {request.encoder_type} features for depth '{request.depth}'"
             remedy = f"ingest its files with {request.encoder_type} and the tasks {tasks}"
             raise Invalid(fact, remedy, code="encoder-not-ingested")
+    if many and view.query_version != view.candidate_version:
+        fact = (
+            f"dataset '{request.query_dataset_name}' is encoded by {request.encoder_type} '{view.query_version}', "
+            f"dataset '{request.candidate_dataset_name}' by '{view.candidate_version}', which cannot be compared"
+        )
+        remedy = "move the older one with `soundtrace reindex NAME --switch`"
+        raise Invalid(fact, remedy, code="model-versions-differ")
     m, n = len(view.queries) if many else 1, len(view.candidates)
     if m * n > limits.pairs_max:
         fact = f"{m} queries x {n} candidates are {m * n} pairs, the limit is {limits.pairs_max}"

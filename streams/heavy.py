@@ -23,7 +23,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import structlog
 
-from models.errors import AudioError
+from models.errors import AudioError, WrongWeights
 from streams.errors import Defect, Invalid, SoundtraceError, Unavailable
 
 log = structlog.get_logger()
@@ -121,11 +121,14 @@ class Heavy:
         self._pipe = Connection(ours.detach())
         began = time.monotonic()
         try:
-            await asyncio.wait_for(asyncio.to_thread(self._pipe.recv), START_LIMIT_S)
+            told = await asyncio.wait_for(asyncio.to_thread(self._pipe.recv), START_LIMIT_S)
         except (TimeoutError, EOFError, OSError):
             raise Defect(
                 f"the heavy child did not come up ({_ending(self._kill())})", "run `soundtrace doctor`"
             ) from None
+        if isinstance(told, Defect):
+            self._kill()
+            raise told
         log.info("heavy child is warm", pid=self._process.pid, seconds=round(time.monotonic() - began, 1))
 
     def _kill(self) -> int | None:
@@ -159,9 +162,13 @@ def main() -> None:
     from models import hear
     from streams import cards, pipeline
 
-    for encoder_type in pipeline.ENCODER_TYPES:
-        hear.warm(cards.current(encoder_type))
     pipe = Connection(descriptor)
+    try:
+        for encoder_type in pipeline.ENCODER_TYPES:
+            hear.warm(cards.current(encoder_type))
+    except WrongWeights as error:
+        pipe.send(Defect(error.message, error.remedy))
+        return
     pipe.send("warm")
     while True:
         try:
@@ -176,6 +183,8 @@ def _answer(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         return (function(*args, **kwargs),)
     except AudioError as error:
         return Invalid(error.message, error.remedy, code=error.code)
+    except WrongWeights as error:
+        return Defect(error.message, error.remedy)
     except SoundtraceError as error:
         return error
     except Exception as error:  # noqa: BLE001 - the child must live on, whatever a model raises
@@ -201,7 +210,8 @@ def _be_modest(nice: int, memory_bytes: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a stop is the parent's to draw out: it ends us when drained
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(nice)
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    # What it may write, not what it may map: torch's libraries take 3 GB of addresses, CUDA far more.
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     Path("/proc/self/oom_score_adj").write_text("500")  # of all of ours, the kernel should take this one first
 
 

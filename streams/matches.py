@@ -10,7 +10,7 @@ import numpy as np
 
 from models.align import Alignment
 from models.card import Card
-from models.verdict import Comparison, Features, compare_all
+from models.verdict import Comparison, Features, compare_many, preliminary
 from streams.artifacts import unpack
 from streams.records import Evidence, LayerScores, Match
 
@@ -20,9 +20,9 @@ WINDOW_SIMILARITIES_MAX = 250_000  # entries that a verbose answer may hold (con
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a comparison reads of one track: two packed artifacts and its length in seconds."""
+    """What a comparison reads of one track: two packed artifacts, its CQT where it is needed, and its length."""
 
-    cqt: bytes
+    cqt: bytes | None
     latents: bytes
     duration_s: float
 
@@ -41,18 +41,24 @@ class Candidate:
     metadata: Mapping[str, str]
 
 
-def compare_block(queries: list[Heard], candidates: list[Heard], card: Card, verbose: bool) -> list[list[Comparison]]:
-    """Compare every query with every candidate, in their orders. Runs in the heavy child."""
-    return compare_all(
-        [_features(heard) for heard in queries], [_features(heard) for heard in candidates], card, verbose
-    )
+def score_block(queries: list[Heard], candidates: list[Heard], card: Card) -> list[list[float]]:
+    """The preliminary score of every query with every candidate, in their orders. Runs in the heavy child."""
+    mine, theirs = ([_features(heard) for heard in side] for side in (queries, candidates))
+    found: list[list[float]] = preliminary(mine, theirs, card).tolist()
+    return found
 
 
-def describe(rank: int, candidate: Candidate, found: Comparison) -> tuple[Match, dict[str, Any]]:
+def compare_block(query: Heard, candidates: list[Heard], card: Card, verbose: bool) -> list[Comparison]:
+    """All that is told of a query and each of the candidates, in their order. Runs in the heavy child."""
+    return list(compare_many(_features(query), (_features(heard) for heard in candidates), card, verbose))
+
+
+def describe(rank: int, candidate: Candidate, found: Comparison, card: Card) -> tuple[Match, dict[str, Any]]:
     """The same match as a record and as the contract's JSON: rounded once, so that both say the same numbers."""
     score = round(found.score, 3)
+    p_match, p_chance, qmax = _short(found.p_match), _short(found.p_chance), _rounded(found.qmax)
     windows = found.windows
-    scores = LayerScores(
+    latents = LayerScores(
         max=round(windows.max, 3),
         max_then_mean=round(windows.max_then_mean, 3),
         hungarian_mean=round(windows.hungarian_mean, 3),
@@ -69,7 +75,10 @@ def describe(rank: int, candidate: Candidate, found: Comparison) -> tuple[Match,
         metric=found.metric,
         layer=LAYER,
         verdict=found.verdict,
-        layers={LAYER: scores},
+        p_chance=p_chance,
+        p_match=p_match,
+        qmax=qmax,
+        layers={LAYER: latents},
         evidence=evidence,
         metadata=dict(candidate.metadata),
     )
@@ -86,18 +95,36 @@ def describe(rank: int, candidate: Candidate, found: Comparison) -> tuple[Match,
         "track_id": candidate.track_id,
         "rank": rank,
         "verdict": found.verdict,
-        "p_chance": None,
-        "calibration": None,
+        "p_match": p_match,
+        "p_chance": p_chance,
+        "qmax": qmax,
+        "calibration": _calibration(card),
         "evidence": [item.model_dump() for item in evidence],
         **({"why": found.why} if found.why else {}),
         "metadata": dict(candidate.metadata),
-        "full_audio_latent_scores": scores.model_dump() | _windows(found),
+        "full_audio_latent_scores": latents.model_dump() | _windows(found),
     }
     return match, document
 
 
 def _features(heard: Heard) -> Features:
-    return Features(unpack(heard.cqt).array, unpack(heard.latents).array, heard.duration_s)
+    cqt = None if heard.cqt is None else unpack(heard.cqt).array
+    return Features(cqt, unpack(heard.latents).array, heard.duration_s)
+
+
+def _calibration(card: Card) -> dict[str, Any] | None:
+    if card.calibration is None:
+        return None
+    return {"source": "shipped", "pairs": card.calibration.n_pairs, "model_version": card.model_version}
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 3)
+
+
+def _short(probability: float | None) -> float | None:
+    """A probability in four digits that count: the small ones are the telling ones."""
+    return None if probability is None else float(f"{probability:.4g}")
 
 
 def _evidence(found: Alignment) -> Evidence:

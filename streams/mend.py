@@ -67,7 +67,7 @@ async def mend(
     for pinned in chosen:
         card = cards.pinned(pinned.encoder_type, pinned.model_version)
         for kind in pipeline.INDEXED:
-            version, dim = cards.version_of(card), card.hearing.latent_dim
+            version, dim = cards.version_of(card, kind), card.hearing.latent_dim
             collection = Collection(pinned.tenant, pinned.dataset_id, kind, pinned.model_version, dim)
             if rebuild:
                 await vectors.drop(collection)

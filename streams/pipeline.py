@@ -24,11 +24,15 @@ LANES = ("bulk", "live")
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """Something a stage makes of an audio, and what it is made from."""
+    """Something a stage makes of an audio, what it is made from, and what its name tells besides (`cards.version_of`).
+
+    What does not depend on the encoder is shared by all encoders and their versions.
+    """
 
     kind: str
     stage: str
     needs: tuple[str, ...]
+    version: Literal["decoder", "cqt", "encoder"] = "encoder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +51,11 @@ class Stage:
 
 
 ARTIFACTS = (
-    #        kind                 made by    from
-    Artifact("waveform",          "decode", ()),
-    Artifact("envelope",          "decode", ()),
-    Artifact("cqt",               "encode", ("waveform",)),
-    Artifact("full_audio_latent", "encode", ("waveform",)),
+    #        kind                 made by    from           version of the
+    Artifact("waveform",          "decode", (),            "decoder"),
+    Artifact("envelope",          "decode", (),            "decoder"),
+    Artifact("cqt",               "encode", ("waveform",), "cqt"),
+    Artifact("full_audio_latent", "encode", ("cqt",),      "encoder"),
     Artifact("index",             "index",  ()),
     Artifact("result",            "match",  ()),
 )  # fmt: skip

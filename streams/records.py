@@ -224,6 +224,8 @@ class Match(Record):
     layer: str
     verdict: str
     p_chance: float | None = None
+    p_match: float | None = None
+    qmax: float | None = None
     layers: dict[str, LayerScores]
     evidence: tuple[Evidence, ...]
     motifs: tuple[Evidence, ...] = ()

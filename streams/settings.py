@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     exact_candidates_max: int = 2_000  # up to here every pair is compared; above, a shortlist from the index
     shortlist_size: int = 500
     strangers: int = 200  # random candidates beside a shortlist
+    compared_in_full: int = 30  # or `limit`, if more: the best by their windows, whose harmony is aligned too
     queries_per_work: int = 64
 
     # delivery: research of 2026-11-21, defended by tests/live

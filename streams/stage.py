@@ -121,7 +121,7 @@ class StageContext:
             raise NotFound(fact, "upload the file again", code="blob-not-found") from None
 
     def name(self, audio_id: str, kind: str) -> str:
-        return artifact_name(self.work.tenant, audio_id, kind, cards.version_of(self.card))
+        return artifact_name(self.work.tenant, audio_id, kind, cards.version_of(self.card, kind))
 
     async def load(self, audio_id: str, kind: str) -> bytes:
         """An artifact's bytes. Raises: `ArtifactGone` when it is not there any more."""

@@ -66,9 +66,7 @@ async def accept_search(request: SearchRequest, stage: StageContext) -> None:
         if uri is not None:
             blob = await take_in(Named(asked.tenant, uri), stage.catalogue, stage.blobs, stage.settings)
             audios.append(_audio(role, blob, None))
-    version = cards.current(asked.encoder_type).model_version
-    if view.candidate_dataset is not None:
-        version = await stage.catalogue.pin(view.candidate_dataset.dataset_id, asked.encoder_type, version)
+    version = view.candidate_version or cards.current(asked.encoder_type).model_version
     m, n = plan.m, plan.n
     if plan.n > 1 or view.candidate_dataset is not None:
         # Create-only, then read back: a redelivery or a changed dataset cannot change m and n.

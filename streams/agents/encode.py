@@ -1,17 +1,24 @@
-"""Encode: a waveform becomes its pooled constant-Q transform, and from that the windows that the index holds."""
+"""Encode: a waveform becomes its pooled constant-Q transform, and from that the windows that the index holds.
+
+Where the transform is stored already, as another encoder left it, the waveform is not needed.
+"""
 
 from __future__ import annotations
 
-from models import hear
-from streams.artifacts import pack
+from models.hear import encode_track
+from models.latents import latents
+from streams.artifacts import pack_cqt, pack_latents
 from streams.records import Audio
 from streams.stage import StageContext
 
 
 async def encode(audio: Audio, stage: StageContext) -> None:
-    hearing = stage.card.hearing
-    heard = await stage.heavy(hear.encode_track, await stage.load(audio.audio_id, "waveform"), stage.card)
-    # Frames are the CQT's second dimension: its own shape is the field's, its time axis is told beside it.
-    await stage.store(audio, "cqt", pack(heard.cqt, {"hop_s": hearing.frame_s, "start_s": 0.0}))
-    windows = {"hop_s": hearing.window_hop_s, "window_s": hearing.window_s, "start_s": 0.0}
-    await stage.store(audio, "full_audio_latent", pack(heard.latents, windows))
+    card = stage.card
+    if "cqt" in audio.present:
+        cqt = (await stage.load_array(audio.audio_id, "cqt")).array
+        windows = await stage.heavy(latents, cqt, card)
+    else:
+        heard = await stage.heavy(encode_track, await stage.load(audio.audio_id, "waveform"), card)
+        windows = heard.latents
+        await stage.store(audio, "cqt", pack_cqt(heard.cqt, card.hearing))
+    await stage.store(audio, "full_audio_latent", pack_latents(windows, card.hearing))

@@ -10,7 +10,7 @@ import time
 
 from streams import pipeline
 from streams.ids import track_id
-from streams.records import Health, Problem, Track, Upload
+from streams.records import Health, Problem, Track, Upload, Work
 from streams.settings import Settings
 from streams.stage import StageContext
 from streams.stores.catalogue import TrackRow, epoch_ms
@@ -41,7 +41,10 @@ async def index(stage: StageContext) -> None:
     )
     known = await stage.catalogue.has_tasks(row.dataset_id, row.track_id, work.encoder_type, done, work.model_version)
     if not known:
-        await stage.catalogue.add_track(row, work.encoder_type, done, work.model_version)
+        pinned = await stage.catalogue.add_track(row, work.encoder_type, done, work.model_version)
+        if pinned != work.model_version:
+            stage.send_on(_for_version(pinned, work))
+            return
     await _put_vectors(stage, row, done)
     live = await stage.catalogue.track(work.tenant, row.dataset_id, row.track_id)
     stage.say(
@@ -57,6 +60,16 @@ async def index(stage: StageContext) -> None:
         ),
         "features",
     )
+
+
+def _for_version(model_version: str, work: Work) -> Work:
+    """The same work, for a dataset that was switched to another model version while it was on its way."""
+    shared = {artifact.kind for artifact in pipeline.ARTIFACTS if artifact.version != "encoder"}
+    audios = tuple(
+        audio.model_copy(update={"present": tuple(kind for kind in audio.present if kind in shared)})
+        for audio in work.audios
+    )
+    return work.model_copy(update={"model_version": model_version, "audios": audios})
 
 
 async def _put_vectors(stage: StageContext, row: TrackRow, tasks: tuple[str, ...]) -> None:

@@ -1,7 +1,8 @@
 """Match: every query of a work meets its candidates. Ends a search.
 
-Up to `exact_candidates_max` candidates every pair is compared; above, a shortlist from the index and some random
-strangers. A hit of the index counts only when the catalogue has a live row for it.
+All candidates are ranked by their windows, then the best are compared in full and ranked anew: where they match, in
+which key and tempo, and what that proves. Up to `exact_candidates_max` candidates all are ranked; above, a shortlist
+from the index and some random strangers. A hit of the index counts only when the catalogue has a live row for it.
 """
 
 from __future__ import annotations
@@ -10,61 +11,43 @@ import json
 import random
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import Any
 
 from models.verdict import Comparison, identical
 from streams.answers import Answer, say
 from streams.artifacts import job_name, unpack
 from streams.errors import Unavailable
-from streams.matches import Candidate, Heard, compare_block, describe
-from streams.records import Audio, Job, SearchRequest
-from streams.stage import ArtifactGone, StageContext
+from streams.matches import Candidate, compare_block, describe, score_block
+from streams.records import Job, Match, SearchRequest
+from streams.sides import Query, candidates_of, hear, queries_of, with_cqt
+from streams.stage import StageContext
 from streams.stores.vectors import Collection
 
 BLOCK = 100  # candidates that are read and compared at a time: bounds the memory of a work
 HITS_PER_WINDOW = 100
 
 
-@dataclass(slots=True)
-class Query:
-    """One query: what it is called, what was heard in it, and the best that was found for it so far."""
-
-    index: int
-    uri: str
-    track_id: str | None
-    audio_id: str
-    health: dict[str, bool]
-    heard: Heard
-    best: list[tuple[Candidate, Comparison]] = field(default_factory=list)
-    compared: int = 0
-    skipped: int = 0
-
-
 async def match(stage: StageContext) -> None:
-    request = stage.request
+    request, tracks = stage.request, dict[str, Any]()
     assert isinstance(request, SearchRequest)
-    skipped = stage.work.candidates_skipped
-    if request.search_type == "1:1":
-        queries, candidates = [await _own_query(stage, 0)], [await _own_candidate(stage)]
-    else:
+    if request.search_type != "1:1":
         tracks = json.loads(await stage.blobs.get(job_name(stage.work.tenant, request.job_id, "tracks")))
-        queries = await _queries(stage, request, tracks)
-        candidates = await _live(stage, request, tracks["candidates"])
-        skipped += len(tracks["candidates"]) - len(candidates)
+    queries, candidates = await queries_of(stage, request, tracks), await candidates_of(stage, request, tracks)
+    skipped = stage.work.candidates_skipped + len(tracks.get("candidates", candidates)) - len(candidates)
     if len(candidates) <= stage.settings.exact_candidates_max:
-        await _compare(stage, request, queries, candidates)
+        await _rank(stage, request, queries, candidates)
     else:
         for query in queries:
-            await _compare(stage, request, [query], await _shortlist(stage, request, query, candidates))
+            await _rank(stage, request, [query], await _shortlist(stage, request, query, candidates))
     for query in queries:
+        matches = await _described(stage, request, query)
         answer = Answer(
             "completed",
             stage.work.model_version,
             query_audio_id=query.uri,
             query_sha256=query.audio_id,
             health=query.health,
-            matches=tuple(describe(rank, *pair) for rank, pair in enumerate(query.best, 1)),
+            matches=matches,
             candidates_compared=query.compared,
             candidates_skipped=skipped + query.skipped,
             seconds_taken=time.monotonic() - stage.began,
@@ -72,51 +55,70 @@ async def match(stage: StageContext) -> None:
         await say(stage, request, Job(id=request.job_id, index=query.index, size=stage.work.job.size), answer)
 
 
-async def _compare(
-    stage: StageContext, request: SearchRequest, queries: list[Query], candidates: list[Candidate]
-) -> None:
-    """Every query with every candidate, a block at a time; of each query's matches the best are kept."""
+async def _rank(stage: StageContext, request: SearchRequest, queries: list[Query], candidates: list[Candidate]) -> None:
+    """Rank every query's candidates, a block at a time; the best, which may come to be first, are kept."""
+    kept = max(request.limit, stage.settings.compared_in_full)
     for first in range(0, len(candidates), BLOCK):
-        block = [(candidate, await _hear(stage, candidate)) for candidate in candidates[first : first + BLOCK]]
+        block = [(candidate, await hear(stage, candidate)) for candidate in candidates[first : first + BLOCK]]
         usable = [(candidate, heard) for candidate, heard in block if heard is not None]
-        found = await stage.heavy(
-            compare_block,
-            [query.heard for query in queries],
-            [heard for _, heard in usable],
-            stage.card,
-            request.verbose_output,
+        scores = await stage.heavy(
+            score_block, [query.heard for query in queries], [heard for _, heard in usable], stage.card
         )
-        for query, row in zip(queries, found, strict=True):
+        for query, row in zip(queries, scores, strict=True):
             others = [
-                (candidate, _same_bytes(query, candidate, comparison))
-                for (candidate, _), comparison in zip(usable, row, strict=True)
+                (1.0 if _is_same(query, candidate) else score, candidate)
+                for score, (candidate, _) in zip(row, usable, strict=True)
                 if candidate.track_id is None or candidate.track_id != query.track_id
             ]
             query.compared += len(others)
             query.skipped += len(block) - len(usable)
-            query.best += others
-            query.best.sort(key=lambda pair: (-round(pair[1].score, 3), pair[0].uri))
-            del query.best[request.limit :]
+            query.best = sorted(query.best + others, key=lambda pair: (-round(pair[0], 3), pair[1].uri))
+            del query.best[kept:]
 
 
-def _same_bytes(query: Query, candidate: Candidate, found: Comparison) -> Comparison:
+async def _described(
+    stage: StageContext, request: SearchRequest, query: Query
+) -> tuple[tuple[Match, dict[str, Any]], ...]:
+    """All that is told of a query's best candidates, as records and as JSON, best first, `limit` of them."""
+    mine = await with_cqt(stage, query.audio_id, query.heard)
+    found: list[tuple[Candidate, Comparison]] = []
+    for first in range(0, len(query.best), BLOCK):
+        block = [(candidate, await hear(stage, candidate)) for _, candidate in query.best[first : first + BLOCK]]
+        usable = [(c, await with_cqt(stage, c.audio_id, heard)) for c, heard in block if heard is not None]
+        comparisons = await stage.heavy(
+            compare_block, mine, [heard for _, heard in usable], stage.card, request.verbose_output
+        )
+        found += [
+            (candidate, identical(told, mine.duration_s) if _is_same(query, candidate) and told.score < 0.999 else told)
+            for (candidate, _), told in zip(usable, comparisons, strict=True)
+        ]
+    found.sort(key=lambda pair: (-round(pair[1].score, 3), pair[0].uri))
+    best = enumerate(found[: request.limit], 1)
+    return tuple(describe(rank, candidate, told, stage.card) for rank, (candidate, told) in best)
+
+
+def _is_same(query: Query, candidate: Candidate) -> bool:
     """A clip too short or too steady to be aligned is still the same as itself; silence is nothing to silence."""
-    if candidate.audio_id != query.audio_id or query.health["silent"] or found.score >= 0.999:
-        return found
-    return identical(found, query.heard.duration_s)
+    return candidate.audio_id == query.audio_id and not query.health["silent"]
 
 
 async def _shortlist(
     stage: StageContext, request: SearchRequest, query: Query, candidates: list[Candidate]
 ) -> list[Candidate]:
-    """The candidates that most of the query's windows find, and strangers drawn by the job's own seed."""
+    """The candidates that most of the query's windows find, and strangers drawn by the job's own seed.
+
+    Once the dataset was switched to another model version, the windows of this work's version may be gone from the
+    index: then it is all candidates, whose artifacts stay.
+    """
     if (mark := await stage.vectors.unclean()) is not None:
         raise Unavailable(f"the index is being compared with the catalogue (unclean stop {mark})", "wait for it")
     latents = unpack(query.heard.latents).array
-    version, dataset_id = stage.work.model_version, stage.work.dataset_id
+    work, dataset_id = stage.work, stage.work.dataset_id
     assert dataset_id is not None
-    collection = Collection(stage.work.tenant, dataset_id, "full_audio_latent", version, latents.shape[1])
+    collection = Collection(work.tenant, dataset_id, "full_audio_latent", work.model_version, latents.shape[1])
     hits = await stage.vectors.search(collection, latents, HITS_PER_WINDOW)
+    if await stage.catalogue.pinned_to(dataset_id, work.encoder_type) != work.model_version:
+        return candidates
     votes: defaultdict[str, float] = defaultdict(float)
     for hit in hits:
         votes[hit.track_id] += hit.score
@@ -126,73 +128,3 @@ async def _shortlist(
     rest = sorted(set(listed) - {candidate.track_id for candidate in shortlist})
     strangers = random.Random(f"{request.job_id}/{query.index}").sample(rest, min(stage.settings.strangers, len(rest)))
     return shortlist + [listed[track_id] for track_id in strangers]
-
-
-async def _queries(stage: StageContext, request: SearchRequest, tracks: dict[str, Any]) -> list[Query]:
-    if request.search_type == "1:n":
-        return [await _own_query(stage, 0)]
-    first = stage.work.first_query
-    listed = tracks["queries"][first : first + stage.work.queries]
-    return [
-        Query(
-            index=index,
-            uri=row["blob_uri"],
-            track_id=row["track_id"],
-            audio_id=row["audio_id"],
-            health=row["health"],
-            heard=await _heard(stage, row["audio_id"], row["duration_s"]),
-        )
-        for index, row in enumerate(listed, first)
-    ]
-
-
-async def _live(stage: StageContext, request: SearchRequest, rows: list[dict[str, Any]]) -> list[Candidate]:
-    """The candidates of the accepted list that are still there."""
-    work = stage.work
-    assert work.dataset_id is not None
-    live = {track.track_id for track in await stage.catalogue.tracks(work.tenant, work.dataset_id)}
-    return [
-        Candidate(
-            uri=row["blob_uri"],
-            track_id=row["track_id"],
-            audio_id=row["audio_id"],
-            filename=row["filename"],
-            dataset_id=work.dataset_id,
-            dataset_name=request.candidate_dataset_name,
-            duration_s=row["duration_s"],
-            metadata=row["metadata"],
-        )
-        for row in rows
-        if row["track_id"] in live
-    ]
-
-
-async def _own_query(stage: StageContext, index: int) -> Query:
-    audio = _audio(stage, "query")
-    facts = (await stage.load_array(audio.audio_id, "envelope")).meta
-    heard = await _heard(stage, audio.audio_id, facts["duration_s"])
-    health = {name: facts["health"][name] for name in ("silent", "clipped", "truncated")}
-    return Query(index, audio.blob_uri, None, audio.audio_id, health, heard)
-
-
-async def _own_candidate(stage: StageContext) -> Candidate:
-    audio = _audio(stage, "candidate")
-    facts = (await stage.load_array(audio.audio_id, "envelope")).meta
-    return Candidate(audio.blob_uri, None, audio.audio_id, audio.filename, None, None, facts["duration_s"], {})
-
-
-def _audio(stage: StageContext, role: str) -> Audio:
-    return next(audio for audio in stage.work.audios if audio.role == role)
-
-
-async def _heard(stage: StageContext, audio_id: str, duration_s: float) -> Heard:
-    cqt = await stage.load(audio_id, "cqt")
-    return Heard(cqt, await stage.load(audio_id, "full_audio_latent"), duration_s)
-
-
-async def _hear(stage: StageContext, candidate: Candidate) -> Heard | None:
-    """What was heard in a candidate; None when its artifacts are gone, which the result counts as skipped."""
-    try:
-        return await _heard(stage, candidate.audio_id, candidate.duration_s)
-    except ArtifactGone:
-        return None

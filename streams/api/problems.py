@@ -28,7 +28,7 @@ STATUS: Mapping[str, int] = {
         (
             "malformed-json", "validation-failed", "too-many-blobs", "unsupported-audio-format", "empty-file",
             "audio-too-short", "audio-too-long", "audio-undecodable", "invalid-blob-name", "field-not-allowed",
-            "encoder-not-ingested", "depth-not-ingested", "dataset-empty", "too-many-pairs",
+            "encoder-not-ingested", "depth-not-ingested", "dataset-empty", "too-many-pairs", "model-versions-differ",
             "webhook-url-not-allowed", "invalid-cursor",
         ),
         400,

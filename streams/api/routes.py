@@ -17,7 +17,7 @@ BAD_FORM = (*BAD_FILE, "validation-failed", "upload-too-large", "unsupported-med
 BAD_INGEST = ("too-many-blobs", "invalid-blob-name", HOOK, NO_DATASET, NO_BLOB)
 BAD_SEARCH = (
     "field-not-allowed", "invalid-blob-name", "encoder-not-ingested", "depth-not-ingested", "dataset-empty",
-    "too-many-pairs", HOOK, NO_DATASET, NO_BLOB,
+    "too-many-pairs", "model-versions-differ", HOOK, NO_DATASET, NO_BLOB,
 )  # fmt: skip
 BAD_CANCEL = (NO_JOB, "job-finished")
 BAD_PAGE = ("validation-failed", "invalid-cursor")

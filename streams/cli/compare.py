@@ -9,13 +9,13 @@ import typer
 
 from streams.cli.matches import show
 from streams.cli.output import AsJson, document, tell
-from streams.errors import Invalid
+from streams.errors import Defect, Invalid
+
+ENCODER_TYPE = "type2"
 
 if TYPE_CHECKING:
     from models.card import Card
     from models.verdict import Features
-
-ENCODER_TYPE = "type2"
 
 
 def compare(
@@ -30,7 +30,7 @@ def compare(
     card = cards.current(ENCODER_TYPE)
     heard, against = _heard(query, card), _heard(candidate, card)
     about = matches.Candidate(str(candidate), None, "", candidate.name, None, None, against.duration_s, {})
-    _, match = matches.describe(1, about, verdict.compare(heard, against, card))
+    _, match = matches.describe(1, about, verdict.compare(heard, against, card), card)
     if as_json:
         document({"query": str(query), "candidate": str(candidate), "model_version": card.model_version, **match})
         return
@@ -41,7 +41,7 @@ def compare(
 
 def _heard(path: Path, card: Card) -> Features:
     from models import hear
-    from models.errors import AudioError
+    from models.errors import AudioError, WrongWeights
     from models.verdict import Features
 
     try:
@@ -50,5 +50,8 @@ def _heard(path: Path, card: Card) -> Features:
         raise Invalid(f"{path} cannot be read: {error.strerror}", "see its path and permissions") from None
     except AudioError as error:
         raise Invalid(f"{path}: {error.message}", error.remedy, code=error.code) from None
-    encoded = hear.encode_track(decoded.flac, card)
+    try:
+        encoded = hear.encode_track(decoded.flac, card)
+    except WrongWeights as error:
+        raise Defect(error.message, error.remedy) from None
     return Features(encoded.cqt, encoded.latents, decoded.duration_s)

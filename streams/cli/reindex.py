@@ -3,36 +3,89 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from streams.cli.output import AsJson, document, tell
+from streams.errors import Invalid
 
 if TYPE_CHECKING:
     from streams.mend import Mended
+    from streams.stores.blobs import Blobs
+    from streams.stores.catalogue import Catalogue
+    from streams.stores.milvus import MilvusVectors
+    from streams.switch import Switched
+
+T = TypeVar("T")
 
 
 def reindex(
-    dataset: Annotated[str | None, typer.Option("--dataset", "-d", metavar="NAME", help="Only this one.")] = None,
+    dataset: Annotated[str | None, typer.Argument(metavar="[DATASET]", help="Only this one.")] = None,
+    *,
     missing: Annotated[bool, typer.Option("--missing", help="Keep what is whole: write only what is missing.")] = False,
+    to_current: Annotated[
+        bool, typer.Option("--switch", help="Encode by the models of today, and search by them from then on.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the vector index anew from the stored artifacts."""
-    mended = asyncio.run(_reindex(dataset, rebuild=not missing))
+    """Write the vector index anew, or by the models of today."""
+    if to_current and missing:
+        raise Invalid("--switch and --missing exclude each other", "a switch writes only what is missing by itself")
+    lost = _switch(dataset, as_json) if to_current else _mend(dataset, missing, as_json)
+    for track_id in lost:
+        tell(f"soundtrace: track {track_id} has no artifact any more: ingest its file again")
+    if lost:
+        raise typer.Exit(1)
+
+
+def _mend(name: str | None, missing: bool, as_json: bool) -> tuple[str, ...]:
+    from streams.mend import mend
+
+    def upkeep(catalogue: Catalogue, vectors: MilvusVectors, blobs: Blobs) -> Awaitable[Mended]:
+        return mend(catalogue, vectors, blobs, rebuild=not missing, dataset_name=name)
+
+    mended = asyncio.run(_here(upkeep))
     if as_json:
         document({"tracks": mended.tracks, "written": mended.written, "lost": mended.lost})
     else:
         typer.echo(f"{mended.tracks} tracks in the catalogue, {mended.written} written, {len(mended.lost)} lost")
-    for track_id in mended.lost:
-        tell(f"soundtrace: track {track_id} has no artifact any more: ingest its file again")
-    if mended.lost:
-        raise typer.Exit(1)
+    return mended.lost
 
 
-async def _reindex(name: str | None, *, rebuild: bool) -> Mended:
+def _switch(name: str | None, as_json: bool) -> tuple[str, ...]:
+    from streams.switch import switch
+
+    def upkeep(catalogue: Catalogue, vectors: MilvusVectors, blobs: Blobs) -> Awaitable[list[Switched]]:
+        return switch(catalogue, vectors, blobs, dataset_name=name)
+
+    switched = asyncio.run(_here(upkeep))
+    if as_json:
+        document({"datasets": [_told(one) for one in switched]})
+    for one in () if as_json else switched:
+        way = f"{one.dataset.encoder_type} {one.dataset.model_version} → {one.model_version}"
+        ended = f"not switched, {len(one.lost)} lost" if one.lost else f"{one.made} written"
+        typer.echo(f"'{one.dataset.name}': {way}, {one.tracks} tracks, {ended}")
+    return tuple(track_id for one in switched for track_id in one.lost)
+
+
+def _told(one: Switched) -> dict[str, Any]:
+    return {
+        "dataset": one.dataset.name,
+        "encoder_type": one.dataset.encoder_type,
+        "from": one.dataset.model_version,
+        "to": one.model_version,
+        "switched": not one.lost,
+        "tracks": one.tracks,
+        "written": one.made,
+        "lost": one.lost,
+    }
+
+
+async def _here(upkeep: Callable[[Catalogue, MilvusVectors, Blobs], Awaitable[T]]) -> T:
+    """Do it on the catalogue, the index and the blobs of this home."""
     from streams.cli.place import settings_here
-    from streams.mend import mend
     from streams.stores.blobs import open_blobs
     from streams.stores.catalogue import Catalogue
     from streams.stores.database import Database
@@ -44,8 +97,7 @@ async def _reindex(name: str | None, *, rebuild: bool) -> Mended:
         await database.migrate()
         await vectors.ping()
         await vectors.start()
-        blobs = open_blobs(settings.blob_url)
-        return await mend(Catalogue(database), vectors, blobs, rebuild=rebuild, dataset_name=name)
+        return await upkeep(Catalogue(database), vectors, open_blobs(settings.blob_url))
     finally:
         await vectors.close()
         await database.close()

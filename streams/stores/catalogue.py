@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import unicodedata
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, func, select
+from sqlalchemy import RowMapping, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streams.errors import Conflict, NotFound
 from streams.records import Health
@@ -163,21 +164,40 @@ class Catalogue:
     async def pin(self, dataset_id: str, encoder_type: str, model_version: str) -> str:
         """The model version a dataset keeps for an encoder type: the given one where none is pinned yet."""
         values = {"dataset_id": dataset_id, "encoder_type": encoder_type, "model_version": model_version}
-        if (held := await self._pinned_to(dataset_id, encoder_type)) is not None:
+        if (held := await self.pinned_to(dataset_id, encoder_type)) is not None:
             return held
         async with self.database.write() as connection:
             await connection.execute(insert(connection, tables.pins).values(values).on_conflict_do_nothing())
-        return await self._pinned_to(dataset_id, encoder_type) or model_version
+        return await self.pinned_to(dataset_id, encoder_type) or model_version
 
-    async def _pinned_to(self, dataset_id: str, encoder_type: str) -> str | None:
-        columns = tables.pins.c
+    async def pinned_to(self, dataset_id: str, encoder_type: str) -> str | None:
+        """The model version a dataset keeps for an encoder type; None before its first ingest of that type."""
         async with self.database.read() as connection:
+            return await _pin_of(connection, dataset_id, encoder_type)
+
+    async def switch_pin(
+        self, dataset: Pinned, model_version: str, tasks: Collection[str], ready: Collection[str]
+    ) -> set[str]:
+        """Move a dataset to another model version, unless a live track that has one of the tasks is not `ready`.
+
+        Returns: the ids of the tracks that are not; none means that the dataset is pinned to that version now.
+        """
+        tracks, held, pins = tables.tracks.c, tables.track_tasks.c, tables.pins.c
+        mine = and_(
+            held.dataset_id == dataset.dataset_id, held.encoder_type == dataset.encoder_type, held.task.in_(tasks)
+        )
+        pinned = and_(pins.dataset_id == dataset.dataset_id, pins.encoder_type == dataset.encoder_type)
+        async with self.database.write() as connection:
             rows = await connection.execute(
-                select(columns.model_version).where(
-                    columns.dataset_id == dataset_id, columns.encoder_type == encoder_type
-                )
+                select(held.track_id)
+                .join(tables.tracks, and_(tracks.dataset_id == held.dataset_id, tracks.track_id == held.track_id))
+                .where(mine, _alive(tracks.expires_at_ms))
             )
-            return rows.scalar_one_or_none()
+            if missing := set(rows.scalars()).difference(ready):
+                return missing
+            await connection.execute(update(tables.pins).where(pinned).values(model_version=model_version))
+            await connection.execute(update(tables.track_tasks).where(mine).values(model_version=model_version))
+        return set()
 
     async def pinned(self) -> list[Pinned]:
         """Every dataset with every encoder type it has a model version for, of all tenants: for upkeep only."""
@@ -219,8 +239,12 @@ class Catalogue:
 
     # ── tracks ──
 
-    async def add_track(self, track: TrackRow, encoder_type: str, tasks: Iterable[str], model_version: str) -> None:
-        """Make a track, or more tasks of it, searchable. Idempotent; the first ingest's time and name stay."""
+    async def add_track(self, track: TrackRow, encoder_type: str, tasks: Iterable[str], model_version: str) -> str:
+        """Make a track, or more tasks of it, searchable. Idempotent; the first ingest's time and name stay.
+
+        Returns: the model version that the dataset is pinned to. When that is another one, nothing was changed: what
+            the other version needs must be made first.
+        """
         values = {column.name: getattr(track, column.name) for column in tables.tracks.c}
         values["health"] = track.health.model_dump()
         values["metadata"] = dict(track.metadata)
@@ -235,6 +259,9 @@ class Catalogue:
             for task in tasks
         ]
         async with self.database.write() as connection:
+            pinned = await _pin_of(connection, track.dataset_id, encoder_type) or model_version
+            if pinned != model_version:
+                return pinned
             await connection.execute(insert(connection, tables.tracks).values(values).on_conflict_do_nothing())
             statement = insert(connection, tables.track_tasks).values(rows)
             keys = ["dataset_id", "track_id", "encoder_type", "task"]
@@ -243,6 +270,7 @@ class Catalogue:
                     index_elements=keys, set_={"model_version": statement.excluded.model_version}
                 )
             )
+        return model_version
 
     async def has_tasks(
         self, dataset_id: str, track_id: str, encoder_type: str, tasks: Iterable[str], model_version: str
@@ -303,6 +331,13 @@ class Catalogue:
                 held = grouped.setdefault(row["track_id"], (row, set()))[1]
                 held.add((row["encoder_type"], row["task"]))
         return [(_track(row, held), held) for row, held in grouped.values()]
+
+
+async def _pin_of(connection: AsyncConnection, dataset_id: str, encoder_type: str) -> str | None:
+    columns = tables.pins.c
+    mine = and_(columns.dataset_id == dataset_id, columns.encoder_type == encoder_type)
+    rows = await connection.execute(select(columns.model_version).where(mine))
+    return rows.scalar_one_or_none()
 
 
 def _alive(expires_at_ms: Any) -> Any:

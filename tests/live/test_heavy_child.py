@@ -47,7 +47,7 @@ async def test_a_child_that_is_killed_in_a_call_is_told_as_lost_and_the_next_cal
 async def test_a_child_that_was_killed_between_calls_is_replaced_unnoticed(heavy: Heavy) -> None:
     first = await heavy.call(60, os.getpid)
     os.kill(first, signal.SIGKILL)
-    await asyncio.sleep(0.2)
+    await asyncio.to_thread(os.waitid, os.P_PID, first, os.WEXITED | os.WNOWAIT)  # dead, and not yet looked after
     assert await heavy.call(60, os.getpid) == heavy.pid != first
 
 

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from streams import cards
 from streams.records import DeadLetter, Feature, SearchResult
+from streams.settings import Settings
+from streams.stores.catalogue import Catalogue
+from streams.stores.database import Database
 from tests import signals
 from tests.live import publisher
 from tests.live.conftest import CLIPS
@@ -93,7 +97,50 @@ async def test_a_dead_letter_is_sent_back_once_its_cause_is_mended(home: Running
 
 async def test_the_index_is_written_anew_from_the_blobs(home: RunningHome) -> None:
     await ingest(home, "anew")
-    rebuilt = await asyncio.to_thread(home.run, "reindex", "--dataset", "anew", "--json")
+    rebuilt = await asyncio.to_thread(home.run, "reindex", "anew", "--json")
     assert json.loads(rebuilt.stdout) == {"tracks": 3, "written": 3, "lost": []}
-    looked = await asyncio.to_thread(home.run, "reindex", "--missing", "--dataset", "anew", "--json")
+    looked = await asyncio.to_thread(home.run, "reindex", "--missing", "anew", "--json")
     assert json.loads(looked.stdout) == {"tracks": 3, "written": 0, "lost": []}
+
+
+async def pin(home: RunningHome, dataset: str, model_version: str) -> None:
+    """As if the dataset had been made when that version was the current one."""
+    database = Database(Settings(home=home.path).sql_url)
+    try:
+        catalogue = Catalogue(database)
+        made = await catalogue.ensure_dataset(publisher.TENANT, dataset)
+        assert await catalogue.pin(made.dataset_id, "type2", model_version) == model_version
+    finally:
+        await database.close()
+
+
+async def found(home: RunningHome, dataset: str) -> SearchResult:
+    query = (CLIPS / NAMES[0]).as_uri()
+    request = publisher.search("1:n", query_uri=query, candidate_dataset_name=dataset, limit=1)
+    records = (await publisher.run(home.kafka_bootstrap, [request]))[request.job_id]
+    (result,) = [record for record in records if isinstance(record, SearchResult)]
+    assert (result.status, result.matches[0].filename, result.candidates_compared) == ("completed", NAMES[0], 3)
+    return result
+
+
+async def test_a_dataset_moves_to_the_encoder_of_today_while_it_is_searched(home: RunningHome) -> None:
+    new = cards.current("type2").model_version
+    await pin(home, "moving", "classical-0")
+    await ingest(home, "moving")
+    assert (await found(home, "moving")).model_version == "classical-0"
+
+    moving = asyncio.create_task(asyncio.to_thread(home.run, "reindex", "moving", "--switch", "--json"))
+    seen = []
+    while not moving.done():
+        seen.append((await found(home, "moving")).model_version)
+    done = await moving
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["datasets"] == [
+        {
+            "dataset": "moving", "encoder_type": "type2", "from": "classical-0", "to": new, "switched": True,
+            "tracks": 3, "written": 3, "lost": [],
+        }
+    ]  # fmt: skip
+    assert seen == sorted(seen), "the old version first, then the new one, and never anything else"
+    assert set(seen) <= {"classical-0", new}
+    assert (await found(home, "moving")).model_version == new

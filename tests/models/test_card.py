@@ -1,8 +1,16 @@
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from models import card
+
+WEIGHTS = Path(card.__file__).parent / "weights"
+
+
+CARDS = ("classical", "pitchclass_small")
+NETWORKS = CARDS[1:]
 
 
 def test_the_classical_card_says_what_it_is():
@@ -23,8 +31,45 @@ def test_the_hash_moves_with_what_is_stored_and_not_with_a_threshold():
 
 
 def test_the_latent_mean_fits_the_latent_dim():
+    classical = card.load("classical")
+    assert classical.hearing.latent_dim == len(classical.encoder.latent_mean)
+
+
+@pytest.mark.parametrize(("name", "encoder_type", "window_s"), [(NETWORKS[0], "type2", 10)])
+def test_the_cards_of_networks_say_what_they_are(name, encoder_type, window_s):
+    network = card.load(name)
+    assert (network.encoder_type, network.version, network.hearing.window_s) == (encoder_type, 1, window_s)
+    assert network.hearing.latent_dim == network.encoder.architecture.latent_dim == 128
+    assert network.latent_matching.style_only_p < network.latent_matching.same_composition_p
+    assert network.data
+
+
+def test_other_weights_make_other_latents_and_another_hash():
+    network = card.load("pitchclass_small")
+    retrained = replace(network, encoder=replace(network.encoder, sha256="0" * 64))
+    judged_otherwise = replace(network, calibration=replace(network.calibration, slope=1.0))
+    assert retrained.params_hash != network.params_hash
+    assert judged_otherwise.params_hash == network.params_hash
+
+
+def test_every_encoder_reads_the_same_stored_cqt():
+    assert len({card.load(name).hearing.cqt_hash for name in CARDS}) == 1
+
+
+def test_the_hash_of_a_cqt_moves_with_its_numbers_and_not_with_the_windows():
     hearing = card.load("classical").hearing
-    assert hearing.latent_dim == len(hearing.latent_mean)
+    assert replace(hearing, hop_samples=256).cqt_hash != hearing.cqt_hash
+    assert replace(hearing, window_s=30.0, latent_dim=7).cqt_hash == hearing.cqt_hash
+
+
+def test_a_network_without_its_calibration_is_no_card(monkeypatch, tmp_path):
+    (tmp_path / "weights").mkdir()
+    told = json.loads((WEIGHTS / "pitchclass_small.json").read_text())
+    del told["calibration"]
+    (tmp_path / "weights" / "bad.json").write_text(json.dumps(told))
+    monkeypatch.setattr(card, "files", lambda _: tmp_path)
+    with pytest.raises(ValueError, match="card 'bad'"):
+        card.load("bad")
 
 
 def test_an_unknown_card_is_not_found():

@@ -7,6 +7,7 @@ import pytest
 from models import card
 from models.errors import TooLong
 from models.hear import decode_track, encode_track, warm
+from models.latents import latents
 from tests import signals
 
 CARD = card.load("classical")
@@ -34,8 +35,18 @@ def test_the_limit_on_length_is_passed_on():
         decode_track(signals.wav(signals.tone(5.0)), 2.0)
 
 
-def test_warming_up_needs_nothing_and_leaves_nothing():
-    assert warm(CARD) is None
+def test_encoders_hear_the_same_transform_and_make_their_own_windows_of_it():
+    learned = card.load("pitchclass_small")
+    flac = decode_track(signals.wav(signals.tune(repeats=2)), None).flac
+    classical, encoded = encode_track(flac, CARD), encode_track(flac, learned)
+    assert encoded.cqt.tobytes() == classical.cqt.tobytes()
+    assert encoded.latents.shape[1] == 128
+    assert encoded.latents.tobytes() == latents(classical.cqt, learned).tobytes()
+
+
+@pytest.mark.parametrize("name", ["classical", "pitchclass_small"])
+def test_warming_up_needs_nothing_and_leaves_nothing(name):
+    assert warm(card.load(name)) is None
 
 
 def test_probing_loads_no_heavy_library():

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from models.score import matched_windows, similarities, window_scores
+from models.score import matched_windows, max_then_means, similarities, sounding, window_scores
 
 MATRICES = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.floats(0, 1, width=32))
 
@@ -45,3 +45,37 @@ def test_a_matched_window_names_its_row_and_column():
     s = np.array([[0.1, 0.2], [0.9, 0.3]], np.float32)
     best = matched_windows(s, None)[0]
     assert (best.query_index, best.candidate_index) == (1, 0)
+
+
+def latents(random, windows, silent=0):
+    rows = random.standard_normal((windows, 16)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    rows[:silent] = 0
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_many_are_ranked_by_what_each_pair_scores(seed):
+    random = np.random.default_rng(seed)
+    counts = random.integers(0, 9, 12)
+    tracks = [latents(random, int(count), int(random.integers(0, 2))) for count in counts]
+    ranked = max_then_means(tracks[:4], tracks)
+    for row, query in enumerate(tracks[:4]):
+        for column, candidate in enumerate(tracks):
+            alone = window_scores(similarities(query, candidate), sounding(query)).max_then_mean
+            assert ranked[row, column] == pytest.approx(alone, abs=1e-6)
+
+
+def test_ranking_nothing_gives_nothing():
+    some = latents(np.random.default_rng(0), 3)
+    assert max_then_means([], [some]).shape == (0, 1)
+    assert max_then_means([some], []).shape == (1, 0)
+    assert max_then_means([some], [some[:0]]).tolist() == [[0.0]]
+
+
+def test_silent_windows_do_not_lower_what_a_track_reaches_with_itself():
+    half_silent = latents(np.random.default_rng(0), 10, silent=5)
+    assert sounding(half_silent) == 5
+    scores = window_scores(similarities(half_silent, half_silent), 5)
+    assert scores.max_then_mean == pytest.approx(1.0, abs=1e-6)
+    assert scores.hungarian_mean == pytest.approx(1.0, abs=1e-6)

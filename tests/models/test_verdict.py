@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from models import card
+from models.card import Null
 from models.decode import decode
 from models.flac import to_flac
 from models.hear import encode_track
-from models.verdict import Features, compare, compare_many
+from models.verdict import Features, compare, compare_many, preliminary
 from tests import signals
 
 CARD = card.load("classical")
@@ -100,3 +103,117 @@ def test_every_figure_is_finite_and_within_bounds(tune, arrangement, stranger, s
             for window in found.matched_windows:
                 assert 0 <= window.query_range_s[0] < window.query_range_s[1] <= query.duration_s
                 assert 0 <= window.candidate_range_s[0] < window.candidate_range_s[1] <= candidate.duration_s
+
+
+def test_many_are_ranked_by_the_score_that_each_comparison_tells(tune, arrangement, stranger, silent):
+    tracks = [tune, arrangement, stranger, silent]
+    ranked = preliminary(tracks, tracks, CARD)
+    assert ranked.tolist() == [[found.score for found in compare_many(query, tracks, CARD)] for query in tracks]
+
+
+# ── With a network ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+SMALL = card.load("pitchclass_small")
+LEARNED = replace(  # judged by thresholds of the test's own, whatever the weights are
+    SMALL,
+    calibration=replace(SMALL.calibration, slope=1.0, intercept=-3.0),  # even odds three deviations above the mean
+    latent_matching=replace(SMALL.latent_matching, least_cosine=0.5, same_composition_p=0.5, style_only_p=0.1),
+    null=Null(0.2, 0.0, 0.0, 0.04, 0.0, 0.0, 4_000),
+)
+
+
+def unit(rows):
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+RANDOM = np.random.default_rng(11)
+SUBJECT = unit(RANDOM.standard_normal((12, 128)))  # of the tune's 32 s
+
+
+def like(latents, cosine):
+    """Latents at that cosine from the given ones, row by row."""
+    other = RANDOM.standard_normal(latents.shape)
+    other -= np.sum(other * latents, axis=1, keepdims=True) * latents
+    return unit(cosine * latents + np.sqrt(1 - cosine**2) * unit(other))
+
+
+def learned(track, latents):
+    return replace(track, latents=latents)
+
+
+def test_the_score_is_the_mean_of_windows_and_harmony(tune, arrangement):
+    found = compare(learned(arrangement, like(SUBJECT, 0.8)), learned(tune, SUBJECT), LEARNED)
+    assert found.windows.max_then_mean == pytest.approx(0.8, abs=0.01)
+    assert found.qmax == compare(arrangement, tune, CARD).score
+    assert (found.metric, found.score) == ("max_then_mean_qmax", (found.windows.max_then_mean + found.qmax) / 2)
+    assert found.verdict == "same_composition"
+    assert found.p_match == pytest.approx(1 / (1 + np.exp(3 - (found.score - 0.2) / 0.04)))
+    assert found.p_chance == pytest.approx(1e-6, abs=1e-6)
+
+
+def test_the_evidence_is_the_alignment_of_harmony_where_that_proves_it(tune, arrangement):
+    found = compare(learned(arrangement, like(SUBJECT, 0.8)), learned(tune, SUBJECT), LEARNED)
+    assert found.evidence == compare(arrangement, tune, CARD).evidence
+    assert found.why is None
+
+
+def test_the_evidence_is_the_run_of_windows_where_harmony_proves_nothing(stranger, tune):
+    found = compare(learned(stranger, like(SUBJECT, 0.95)), learned(tune, SUBJECT), LEARNED)
+    assert (found.verdict, len(found.evidence)) == ("same_composition", 1)
+    assert compare(stranger, tune, CARD).evidence == ()
+
+
+@pytest.mark.parametrize(("cosine", "verdict"), [(0.9, "same_composition"), (0.58, "style_only"), (0.4, "no_relation")])
+def test_the_calibrated_probability_decides_the_verdict(stranger, tune, cosine, verdict):
+    found = compare(learned(stranger, like(SUBJECT, cosine)), learned(tune, SUBJECT), LEARNED)
+    assert found.verdict == verdict
+    assert bool(found.evidence) == (verdict == "same_composition")
+    assert (found.why is None) == bool(found.evidence)
+
+
+def test_harmony_that_proves_itself_decides_although_the_windows_tell_nothing(tune, arrangement):
+    found = compare(learned(arrangement, like(SUBJECT, 0.3)), learned(tune, SUBJECT), LEARNED)
+    assert found.verdict == "same_composition"
+    assert {evidence.transposition_semitones for evidence in found.evidence} == {2}
+
+
+def test_with_a_network_the_same_bytes_score_one_and_silence_nothing(tune, silent):
+    same = compare(learned(tune, SUBJECT), learned(tune, SUBJECT), LEARNED)
+    assert same.score == pytest.approx(1.0, abs=1e-5)
+    assert same.verdict == "same_composition"
+    for pair in ((silent, tune), (tune, silent), (silent, silent)):
+        sides = [learned(track, SUBJECT[: len(track.latents)]) for track in pair]
+        found = compare(*sides, LEARNED)
+        assert (found.score, found.verdict, found.evidence) == (0.0, "no_relation", ())
+        assert found.p_chance == pytest.approx(1.0)
+        assert "silent" in found.why
+
+
+def test_a_part_is_wholly_in_its_whole_and_the_whole_only_partly_in_it(tune, stranger):
+    part, whole = learned(stranger, SUBJECT[:3]), learned(tune, SUBJECT)
+    there, back = compare(part, whole, LEARNED), compare(whole, part, LEARNED)
+    assert there.score > back.score + 0.15
+    assert there.p_match > back.p_match
+    assert there.p_chance < back.p_chance
+
+
+def test_a_track_whose_transform_is_gone_is_still_judged_by_its_windows(tune, arrangement):
+    bare = replace(tune, cqt=None, latents=SUBJECT)
+    found = compare(learned(arrangement, like(SUBJECT, 0.8)), bare, LEARNED)
+    assert (found.qmax, found.verdict) == (None, "same_composition")
+    (evidence,) = found.evidence
+    assert evidence.transposition_semitones == 0
+
+
+def test_with_a_network_many_are_chosen_from_by_their_windows_alone(tune, arrangement, stranger, silent):
+    tracks = [learned(tune, SUBJECT), learned(arrangement, like(SUBJECT, 0.7)), learned(silent, SUBJECT[:0])]
+    bare = [replace(track, cqt=None) for track in tracks]
+    told = [[found.windows.max_then_mean for found in compare_many(query, tracks, LEARNED)] for query in tracks]
+    np.testing.assert_allclose(preliminary(bare, bare, LEARNED), told, atol=1e-6)
+
+
+@pytest.mark.parametrize("semitones", [-5, -1, 0, 4, 6])
+def test_the_transposition_of_an_alignment_of_windows_is_told_by_the_harmony_under_it(tune, semitones):
+    moved = features(signals.tune(transposition=semitones, timbre="flute"))
+    found = compare(learned(moved, like(SUBJECT, 0.9)), learned(tune, SUBJECT), LEARNED)
+    assert {evidence.transposition_semitones for evidence in found.evidence} == {semitones}

@@ -37,7 +37,26 @@ def test_only_the_adapter_knows_faust():
     "package", ["streams", "faust", "aiokafka", "aiohttp", "sqlalchemy", "pymilvus", "time", "socket"]
 )
 def test_models_know_no_pipeline_no_network_and_no_clock(package):
-    assert importers_of(package, "models") == set()
+    assert not [path for path in importers_of(package, "models") if not path.startswith("models/training/")]
+
+
+def test_only_the_network_and_its_training_know_torch():
+    known = {*importers_of("torch", "models"), *importers_of("safetensors", "models")}
+    assert {path for path in known if not path.startswith("models/training/")} == {"models/network.py"}
+    assert importers_of("torch", "streams") == set()
+
+
+def test_nothing_that_runs_knows_how_the_weights_were_trained():
+    files = [path for folder in ("streams", "models") for path in (ROOT / folder).rglob("*.py")]
+    outside = [path for path in files if "training" not in path.parts]
+    assert not [path for path in outside if any(name.startswith("models.training") for name in imports_of(path))]
+
+
+def test_a_worker_leaves_torch_to_its_heavy_child():
+    agents = ", ".join(f"streams.agents.{stage.name}" for stage in pipeline.STAGES)
+    code = f"import sys, streams.worker, {agents}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("package", ["faust", "aiokafka", "sqlalchemy", "pymilvus", "obstore", "prometheus_client"])

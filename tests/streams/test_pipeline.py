@@ -43,7 +43,8 @@ def test_what_failed_is_not_tried_again():
 
 
 def test_a_failure_spoils_all_that_is_made_from_it_and_nothing_else():
-    assert pipeline.spoiled_by("cqt") == {"cqt"}
+    assert pipeline.spoiled_by("full_audio_latent") == {"full_audio_latent"}
+    assert pipeline.spoiled_by("cqt") == {"cqt", "full_audio_latent"}
     assert pipeline.spoiled_by("waveform") == {"waveform", "cqt", "full_audio_latent"}
 
 

@@ -138,7 +138,7 @@ async def _index_equals_catalogue(
                 held = await vectors.tracks(collection)
                 windows |= {(kind, track_id): count for track_id, count in held.items()}
                 for row in await catalogue.tracks(tenant, pinned.dataset_id):
-                    name = artifact_name(tenant, row.audio_id, kind, cards.version_of(card))
+                    name = artifact_name(tenant, row.audio_id, kind, cards.version_of(card, kind))
                     stored = unpack(await open_blobs(settings.blob_url).get(name))
                     rows[kind, row.track_id] = len(stored.array)
         assert windows == rows, "the index differs from the catalogue"

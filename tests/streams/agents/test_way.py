@@ -3,117 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
 
 import pytest
 
-from streams import codec, pipeline
-from streams.delivery import Delivery
-from streams.giving_up import Message
-from streams.publish import outgoing
+from streams import cards, codec
 from streams.records import Feature, Job, SearchRequest, SearchResult, Upload, now
-from streams.settings import Settings
-from streams.stage import Resources
-from streams.stores.catalogue import Catalogue
-from streams.stores.database import Database
-from streams.stores.ledger import Ledger
-from streams.stores.memory import ExactVectors, MemoryBlobs
 from tests import signals
-
-TUNES = {
-    "first": signals.tune(signals.FIRST_TUNE),
-    "first-higher": signals.tune(signals.FIRST_TUNE, transposition=3, timbre="string"),
-    "other": signals.tune(signals.OTHER_TUNE),
-    "silence": signals.silence(20.0),
-    "tone": signals.tone(5.0),
-}
-
-
-class Inline:
-    """The heavy child, without the child."""
-
-    async def call(self, _limit_s, function, *args):
-        return function(*args)
-
-
-@dataclass
-class Pipeline:
-    """Every stage, and a broker that is a list: what is published is handled in turn, until nothing is left."""
-
-    resources: Resources
-    waiting: list = field(default_factory=list)
-    told: list = field(default_factory=list)
-    passed: list = field(default_factory=list)
-
-    def __post_init__(self):
-        self.set()
-
-    def set(self, **settings):
-        """Run with other settings from now on."""
-        changed = self.resources.settings.model_copy(update=settings)
-        self.resources = replace(self.resources, settings=changed)
-        self.stages = {c.topic: Delivery(c, self.resources, self) for c in pipeline.consumers()}
-
-    async def publish(self, records):
-        for out in records:
-            (self.waiting if out.topic in self.stages else self.told).append(out)
-
-    async def run(self, record):
-        """Take a request to its end. Returns its features and results."""
-        self.told.clear()
-        self.passed.clear()
-        topic = "uploads" if isinstance(record, Upload) else "search-requests"
-        self.waiting.append(outgoing(record, topic))
-        while self.waiting:
-            out = self.waiting.pop(0)
-            self.passed.append(out.topic)
-            message = Message(out.topic, 0, 0, 0.0, out.key, out.value, out.headers)
-            await self.stages[out.topic].handle(message)
-        return [
-            codec.decode(out.value, "feature", "search_result", "dead_letter")
-            for out in self.told
-            if out.topic != "progress"
-        ]
-
-    async def ingest(self, *names, dataset="demo"):
-        for name in names:
-            job = Job(id=f"{dataset}-{name}", index=0, size=1)
-            await self.run(
-                Upload(
-                    event_id=job.id,
-                    tenant="acme",
-                    dataset_name=dataset,
-                    blob_uri=self.uri(name),
-                    job=job,
-                    requested_at=now(),
-                )
-            )
-
-    async def search(self, search_type, job_id="search", **fields):
-        request = SearchRequest(
-            event_id=job_id, tenant="acme", requested_at=now(), job_id=job_id, search_type=search_type, **fields
-        )
-        return [record for record in await self.run(request) if isinstance(record, SearchResult)]
-
-    def uri(self, name):
-        return f"{self.resources.settings.allowed_prefixes[0]}/{name}.wav"
-
-
-@pytest.fixture(scope="module")
-def inbox(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("inbox")
-    for name, samples in TUNES.items():
-        (folder / f"{name}.wav").write_bytes(signals.wav(samples))
-    return folder
-
-
-@pytest.fixture
-async def way(inbox):
-    database = Database("sqlite+aiosqlite://")
-    await database.migrate()
-    settings = Settings(allowed_prefixes=(inbox.as_uri(),), exact_candidates_max=100)
-    yield Pipeline(Resources(settings, Catalogue(database), Ledger(database), MemoryBlobs(), ExactVectors(), Inline()))
-    await database.close()
+from tests.streams.conftest import TUNES
 
 
 async def test_an_upload_passes_every_stage_and_ends_with_its_index_feature(way):
@@ -144,7 +40,7 @@ async def test_what_one_tenant_has_is_not_reused_for_another(way):
     assert not any(feature.reused for feature in features)
 
 
-async def test_a_query_finds_the_same_tune_in_another_key_before_a_stranger(way):
+async def test_a_query_finds_the_same_tune_in_another_key_before_a_stranger(way, classical):
     await way.ingest("first", "other")
     (result,) = await way.search("1:n", query_uri=way.uri("first-higher"), candidate_dataset_name="demo")
     assert [match.filename for match in result.matches] == ["first.wav", "other.wav"]
@@ -208,7 +104,7 @@ async def test_a_dataset_that_grew_since_changes_nothing_for_a_search_that_is_do
     assert [match.filename for match in result.matches] == ["first.wav"]
 
 
-async def test_above_the_exact_limit_the_index_makes_the_shortlist(way):
+async def test_above_the_exact_limit_the_index_makes_the_shortlist(way, classical):
     way.set(exact_candidates_max=1, shortlist_size=1, strangers=0)
     await way.ingest("first", "other")
     (result,) = await way.search("1:n", query_uri=way.uri("first-higher"), candidate_dataset_name="demo", limit=1)
@@ -235,10 +131,80 @@ async def test_a_shortlist_waits_while_the_index_is_not_known_to_equal_the_catal
     assert len(asked) >= 3
 
 
-async def test_candidates_that_went_since_are_counted_and_not_compared(way):
+@pytest.mark.parametrize(("encoder_type", "kind"), [("classical", "cqt"), ("network", "full_audio_latent")])
+async def test_candidates_that_went_since_are_counted_and_not_compared(way, monkeypatch, encoder_type, kind):
+    if encoder_type == "classical":
+        monkeypatch.setitem(cards.CURRENT, "type2", "classical")
     await way.ingest("first", "other")
     blobs = way.resources.blobs
-    names = [name async for name in blobs.list("artifacts/acme/") if "/cqt-" in name]
+    names = [name async for name in blobs.list("artifacts/acme/") if f"/{kind}-" in name]
     await blobs.delete(names[0])
     (result,) = await way.search("1:n", query_uri=way.uri("first-higher"), candidate_dataset_name="demo")
     assert (result.candidates_compared, result.candidates_skipped) == (1, 1)
+
+
+async def test_the_probabilities_and_what_they_were_calibrated_on_are_told_alike_in_record_and_json(way):
+    await way.ingest("first", "other")
+    (result,) = await way.search("1:n", query_uri=way.uri("first"), candidate_dataset_name="demo")
+    entry = json.loads(await way.resources.blobs.get(result.details_uri))
+    card = cards.current("type2")
+    for match, told in zip(result.matches, entry["matches"], strict=True):
+        assert (match.p_match, match.p_chance, match.qmax) == (told["p_match"], told["p_chance"], told["qmax"])
+        assert 0 <= match.p_match <= 1
+        assert 1e-6 <= match.p_chance <= 1
+        assert told["calibration"] == {
+            "source": "shipped",
+            "pairs": card.calibration.n_pairs,
+            "model_version": "pitchclass-small-1",
+        }
+    same, other = result.matches
+    assert same.p_match > other.p_match
+    assert same.p_chance < other.p_chance
+
+
+async def test_the_classical_encoder_tells_no_probability(way, classical):
+    await way.ingest("first")
+    (result,) = await way.search("1:n", query_uri=way.uri("first"), candidate_dataset_name="demo")
+    (match,) = result.matches
+    assert (match.metric, match.p_match, match.p_chance, match.qmax) == ("qmax", None, None, match.score)
+    entry = json.loads(await way.resources.blobs.get(result.details_uri))
+    assert entry["matches"][0]["calibration"] is None
+
+
+async def test_ranking_reads_no_transform_of_a_candidate_that_is_not_returned(way):
+    await way.ingest("first", "first-higher", "other")
+    read, get = [], way.resources.blobs.get
+
+    async def seen(name):
+        read.append(name)
+        return await get(name)
+
+    way.resources.blobs.get = seen
+    (result,) = await way.search("1:n", query_uri=way.uri("first"), candidate_dataset_name="demo", limit=1)
+    assert (len(result.matches), result.candidates_compared) == (1, 3)
+    candidates = {name for name in read if "/full_audio_latent-" in name}
+    assert len(candidates) == 3
+    assert len({name for name in read if "/cqt-" in name}) == 1  # the match is the query's own bytes
+
+
+async def test_datasets_of_different_model_versions_are_refused_with_what_to_do(way, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setitem(cards.CURRENT, "type2", "classical")
+        await way.ingest("first", dataset="old")
+    await way.ingest("first", dataset="new")
+    (result,) = await way.search("m:n", query_dataset_name="new", candidate_dataset_name="old")
+    assert (result.status, result.error.code) == ("failed", "model-versions-differ")
+    for named in ("classical-0", "pitchclass-small-1"):
+        assert named in result.error.message
+    assert "soundtrace reindex" in result.error.remedy
+
+
+async def test_a_query_is_encoded_by_what_the_dataset_is_pinned_to(way, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setitem(cards.CURRENT, "type2", "classical")
+        await way.ingest("first")
+    (result,) = await way.search("1:n", "old", query_uri=way.uri("first-higher"), candidate_dataset_name="demo")
+    assert (result.model_version, result.matches[0].metric) == ("classical-0", "qmax")
+    uris = {"query_uri": way.uri("first"), "candidate_uri": way.uri("first-higher")}
+    (result,) = await way.search("1:1", "new", **uris)
+    assert (result.model_version, result.matches[0].metric) == ("pitchclass-small-1", "max_then_mean_qmax")

@@ -98,6 +98,19 @@ async def test_what_is_not_built_is_refused_by_name(api: Api, blob: str, path: s
     assert "is not built yet" in answer["detail"]
 
 
+async def test_datasets_of_different_model_versions_are_not_compared(api: Api, blob: str) -> None:
+    old, new = [await api.catalogue.create_dataset(TENANT, name) for name in ("old", "new")]
+    for dataset, version in ((old, "v0"), (new, "v1")):
+        await api.catalogue.pin(dataset.dataset_id, "type2", version)
+        await api.has_track(dataset.dataset_id, "a" * 64, model_version=version)
+    body = {"search_type": "m:n", "query_dataset_name": "new", "candidate_dataset_name": "old"}
+    status, answer, _ = await api.call("POST", PATH, json=body)
+    assert (status, answer["code"]) == (400, "model-versions-differ")
+    for named in ("'v0'", "'v1'", "'old'", "'new'", "soundtrace reindex"):
+        assert named in answer["detail"]
+    assert api.broker.published == []
+
+
 async def test_too_many_pairs_are_counted_before_anything_starts(api: Api, blob: str) -> None:
     object.__setattr__(api.settings, "pairs_max", 8)
     body = {"search_type": "m:n", "query_dataset_name": "d", "candidate_dataset_name": "d"}

@@ -25,6 +25,7 @@ def tune(tmp_path: Path) -> str:
 
 def test_a_file_is_the_same_as_itself_from_its_first_second_to_its_last(run: Run, tune: str) -> None:
     told = json.loads(run("compare", tune, tune, "--json").out)
+    assert told["payload"]["metric"] == "max_then_mean_qmax"
     evidence = told["evidence"][0]
     assert told["score"] >= 0.999
     assert (evidence["transposition_semitones"], evidence["tempo_ratio"]) == (0, 1.0)

@@ -87,6 +87,37 @@ async def test_the_first_model_version_of_a_dataset_stays_pinned(catalogue):
     assert await catalogue.pin(dataset.dataset_id, "type2", "v1") == "v0"
 
 
+async def pinned_dataset(catalogue, version="v0"):
+    dataset = await catalogue.create_dataset("acme", "demo")
+    await catalogue.pin(dataset.dataset_id, "type2", version)
+    (pinned,) = await catalogue.pinned()
+    return dataset, pinned
+
+
+async def test_a_pin_moves_when_every_live_track_is_ready_and_tells_which_is_not(catalogue):
+    dataset, pinned = await pinned_dataset(catalogue)
+    await catalogue.add_track(track(dataset, "one"), "type2", [TASK], "v0")
+    await catalogue.add_track(track(dataset, "two"), "type2", [TASK], "v0")
+    await catalogue.add_track(track(dataset, "gone", expires_at_ms=1), "type2", [TASK], "v0")
+    await catalogue.add_track(track(dataset, "of the other type"), "type1", [TASK], "w0")
+    assert await catalogue.switch_pin(pinned, "v1", [TASK], {"one"}) == {"two"}
+    assert await catalogue.pinned_to(dataset.dataset_id, "type2") == "v0"
+    assert await catalogue.switch_pin(pinned, "v1", [TASK], {"one", "two"}) == set()
+    assert await catalogue.pinned_to(dataset.dataset_id, "type2") == "v1"
+    assert await catalogue.pinned_to(dataset.dataset_id, "type1") is None
+    assert await catalogue.has_tasks(dataset.dataset_id, "one", "type2", [TASK], "v1")
+    assert await catalogue.has_tasks(dataset.dataset_id, "of the other type", "type1", [TASK], "w0")
+
+
+async def test_a_track_of_a_version_that_is_not_pinned_any_more_is_not_added(catalogue):
+    dataset, pinned = await pinned_dataset(catalogue)
+    await catalogue.switch_pin(pinned, "v1", [TASK], set())
+    assert await catalogue.add_track(track(dataset), "type2", [TASK], "v0") == "v1"
+    assert await catalogue.tracks("acme", dataset.dataset_id) == []
+    assert await catalogue.add_track(track(dataset), "type2", [TASK], "v1") == "v1"
+    assert len(await catalogue.tracks("acme", dataset.dataset_id)) == 1
+
+
 async def test_adding_a_track_again_changes_nothing_and_a_new_task_joins_it(catalogue):
     dataset = await catalogue.create_dataset("acme", "demo")
     await catalogue.add_track(track(dataset), "type2", [TASK], "v0")

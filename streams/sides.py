@@ -1,0 +1,111 @@
+"""The two sides of a search: its queries and its candidates, and what was heard in each.
+
+Ranking reads latents alone where the card is of a network; what is said of the best matches needs their CQT besides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from streams.matches import Candidate, Heard
+from streams.records import Audio, SearchRequest
+from streams.stage import ArtifactGone, StageContext
+
+
+@dataclass(slots=True)
+class Query:
+    """One query: what it is called, what was heard in it, and the best that was found for it so far, by score."""
+
+    index: int
+    uri: str
+    track_id: str | None
+    audio_id: str
+    health: dict[str, bool]
+    heard: Heard
+    best: list[tuple[float, Candidate]] = field(default_factory=list)
+    compared: int = 0
+    skipped: int = 0
+
+
+async def queries_of(stage: StageContext, request: SearchRequest, tracks: dict[str, Any]) -> list[Query]:
+    """The queries that a work stands for, of the accepted list `tracks` where the search is m:n."""
+    if request.search_type != "m:n":
+        return [await _own_query(stage)]
+    first = stage.work.first_query
+    listed = tracks["queries"][first : first + stage.work.queries]
+    return [
+        Query(
+            index=index,
+            uri=row["blob_uri"],
+            track_id=row["track_id"],
+            audio_id=row["audio_id"],
+            health=row["health"],
+            heard=await _heard(stage, row["audio_id"], row["duration_s"]),
+        )
+        for index, row in enumerate(listed, first)
+    ]
+
+
+async def candidates_of(stage: StageContext, request: SearchRequest, tracks: dict[str, Any]) -> list[Candidate]:
+    """The candidates of the accepted list that are still there; of a 1:1 search, its own."""
+    work = stage.work
+    if request.search_type == "1:1":
+        return [await _own_candidate(stage)]
+    assert work.dataset_id is not None
+    live = {track.track_id for track in await stage.catalogue.tracks(work.tenant, work.dataset_id)}
+    return [
+        Candidate(
+            uri=row["blob_uri"],
+            track_id=row["track_id"],
+            audio_id=row["audio_id"],
+            filename=row["filename"],
+            dataset_id=work.dataset_id,
+            dataset_name=request.candidate_dataset_name,
+            duration_s=row["duration_s"],
+            metadata=row["metadata"],
+        )
+        for row in tracks["candidates"]
+        if row["track_id"] in live
+    ]
+
+
+async def hear(stage: StageContext, candidate: Candidate) -> Heard | None:
+    """What ranking reads of a candidate; None when its artifacts are gone, which the result counts as skipped."""
+    try:
+        return await _heard(stage, candidate.audio_id, candidate.duration_s)
+    except ArtifactGone:
+        return None
+
+
+async def with_cqt(stage: StageContext, audio_id: str, heard: Heard) -> Heard:
+    """The same with its CQT; without, where that is gone: a network's match then lacks only what harmony tells."""
+    if heard.cqt is not None:
+        return heard
+    try:
+        return replace(heard, cqt=await stage.load(audio_id, "cqt"))
+    except ArtifactGone:
+        return heard
+
+
+async def _own_query(stage: StageContext) -> Query:
+    audio = _audio(stage, "query")
+    facts = (await stage.load_array(audio.audio_id, "envelope")).meta
+    heard = await _heard(stage, audio.audio_id, facts["duration_s"])
+    health = {name: facts["health"][name] for name in ("silent", "clipped", "truncated")}
+    return Query(0, audio.blob_uri, None, audio.audio_id, health, heard)
+
+
+async def _own_candidate(stage: StageContext) -> Candidate:
+    audio = _audio(stage, "candidate")
+    facts = (await stage.load_array(audio.audio_id, "envelope")).meta
+    return Candidate(audio.blob_uri, None, audio.audio_id, audio.filename, None, None, facts["duration_s"], {})
+
+
+def _audio(stage: StageContext, role: str) -> Audio:
+    return next(audio for audio in stage.work.audios if audio.role == role)
+
+
+async def _heard(stage: StageContext, audio_id: str, duration_s: float) -> Heard:
+    cqt = await stage.load(audio_id, "cqt") if stage.card.latent_matching is None else None
+    return Heard(cqt, await stage.load(audio_id, "full_audio_latent"), duration_s)
