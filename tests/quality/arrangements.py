@@ -15,12 +15,7 @@ from models.chroma import chroma
 from models.verdict import Comparison, compare_many
 from tests.bench import report
 from tests.quality.clips import CARD, Clip, clips
-
-
-def average_precision(ranked: Sequence[bool]) -> float:
-    """Mean of the precision at each relevant place, all of them counted."""
-    found = np.flatnonzero(ranked)
-    return float(np.mean([(rank + 1) / (place + 1) for rank, place in enumerate(found)])) if len(found) else 0.0
+from tests.quality.measures import average_precision
 
 
 def mean_chroma(clip: Clip) -> np.ndarray:
@@ -33,8 +28,9 @@ def measure() -> dict[str, Any]:
     compared = [list(compare_many(query.features, [other.features for other in every], CARD)) for query in every]
     profiles = [mean_chroma(clip) for clip in every]
     systems = {
-        "Qmax (the score)": lambda i, j: compared[i][j].score,
-        "windows, max_then_mean": lambda i, j: compared[i][j].windows.max_then_mean,
+        "soundtrace, the score": lambda i, j: compared[i][j].score,
+        "its windows, max_then_mean": lambda i, j: compared[i][j].windows.max_then_mean,
+        "its Qmax": lambda i, j: compared[i][j].qmax,
         "mean chroma, best of 12 keys": lambda i, j: max(profiles[i] @ np.roll(profiles[j], k) for k in range(12)),
     }
     figures: dict[str, Any] = {"clips": len(every), "compositions": len({clip.composition for clip in every})}

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models import card as cards
 from models import hear
 from models.flac import from_flac
 from models.verdict import Features
+from streams import cards
 
 FOLDER = Path(__file__).resolve().parents[2] / "ops" / "clips"
-CARD = cards.load("classical")
+CARD = cards.current("type2")
 
 
 @dataclass(frozen=True, slots=True)
