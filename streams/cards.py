@@ -32,11 +32,11 @@ def shipped(encoder_type: str) -> dict[str, Card]:
 
 def pinned(encoder_type: str, model_version: str) -> Card:
     """The card of a pinned version. Raises: `Defect` when this installation does not ship it any more."""
-    try:
-        return shipped(encoder_type)[model_version]
-    except KeyError:
+    card = shipped(encoder_type).get(model_version)
+    if card is None:
         fact = f"no card under models/weights is {encoder_type} '{model_version}'"
-        raise Defect(fact, "install the version of soundtrace that ships it") from None
+        raise Defect(fact, "install the version of soundtrace that ships it")
+    return card
 
 
 def version_of(card: Card, kind: str) -> str:

@@ -48,7 +48,7 @@ def main() -> None:
         if asked.step in {"learn", "all"}:
             learn.learn(replace(recipe, steps=asked.steps or recipe.steps), folder, asked.out, HEARING, seed=asked.seed)
         if asked.step in {"learn", "plot", "all"}:
-            plot.curves(asked.out / f"{name}.curves.json")
+            plot.curves(learn.curves_path(asked.out, name))
         if asked.step in {"calibrate", "all"}:
             calibrate.calibrate(name, folder, WEIGHTS)
 

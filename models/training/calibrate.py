@@ -21,6 +21,7 @@ from models.card import Calibration, Card, Null, load
 from models.latents import latents
 from models.score import sounding
 from models.training import corpus
+from models.training.learn import curves_path
 from models.verdict import Features, compare
 
 WINDOWS = (1, 2, 4, 8, 16, 32, 64)  # of either side: 64 are two minutes and a half
@@ -34,7 +35,7 @@ def calibrate(name: str, folder: Path, weights: Path) -> Card:
     path = weights / f"{name}.json"
     told = json.loads(path.read_text("utf-8"))
     told["encoder"]["sha256"] = hashlib.sha256((weights / f"{name}.safetensors").read_bytes()).hexdigest()
-    runs = json.loads((weights / f"{name}.curves.json").read_text())["runs"]
+    runs = json.loads(curves_path(weights, name).read_text())["runs"]
     told["data"]["runs"] = [{key: run[key] for key in ("seed", "steps", "seconds", "shards")} for run in runs]
     _write(path, told)
     heard, labels = _heard(load(name), folder)

@@ -74,7 +74,8 @@ def learn(recipe: Recipe, folder: Path, out: Path, hearing: Hearing, *, seed: in
     them with a fresh optimiser. Returns the weights' path.
     """
     torch.manual_seed(seed)
-    weights, curves = out / f"{recipe.name}.safetensors", out / f"{recipe.name}.curves.json"
+    weights, curves = out / f"{recipe.name}.safetensors", curves_path(out, recipe.name)
+    curves.parent.mkdir(exist_ok=True)
     network, inherited = PitchClassNetwork(recipe.architecture), _inherited(recipe, out)
     told: dict[str, Any] = {"recipe": asdict(recipe), "runs": []}
     if weights.exists():
@@ -142,6 +143,11 @@ def _freeze(network: PitchClassNetwork, names: set[str]) -> None:
     for name, module in network.named_modules():
         if f"{name}.running_mean" in names:
             module.eval()
+
+
+def curves_path(weights: Path, name: str) -> Path:
+    """Where a network's curves, and their picture, lie beside its card."""
+    return weights / "curves" / f"{name}.json"
 
 
 def nt_xent(latents: Tensor, labels: Tensor, temperature: float) -> Tensor:

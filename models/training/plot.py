@@ -12,7 +12,7 @@ FIGURES = {"full_map": "MAP, full mix", "full_top1": "top-1, full mix", "lead_ma
 
 
 def curves(told: Path) -> Path:
-    """Draw `<name>.curves.json` as `<name>.curves.png`; returns the picture's path."""
+    """Draw the curves that `learn` kept as a picture beside them; returns its path."""
     runs = json.loads(told.read_text())["runs"]
     mpl.use("Agg")
     figure, (losses, found) = plt.subplots(1, 2, figsize=(11, 4))

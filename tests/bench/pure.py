@@ -58,13 +58,15 @@ class Pure:
 
 def main() -> None:
     from models import hear
-    from models.verdict import Features, compare_many
+    from models.verdict import Features, compare_many, preliminary
     from streams import cards
     from streams.artifacts import pack
+    from streams.settings import Settings
 
     card = cards.current("type2")
     hear.warm(card)
     heard: dict[str, Features] = {}
+    in_full = Settings.model_fields["compared_in_full"].default
 
     def hear_one(path: str) -> dict[str, float]:
         data = Path(path).read_bytes()
@@ -82,7 +84,9 @@ def main() -> None:
 
     def compare(query: str, candidates: list[str]) -> dict[str, float]:
         began = time.perf_counter()
-        list(compare_many(heard[query], [heard[path] for path in candidates], card))
+        against = [heard[path] for path in candidates]
+        ranked = preliminary([heard[query]], against, card)[0].argsort()[::-1]
+        list(compare_many(heard[query], [against[place] for place in ranked[:in_full]], card))
         return {"compare": time.perf_counter() - began}
 
     _say({})

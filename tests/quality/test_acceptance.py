@@ -1,7 +1,8 @@
 """The shipped encoder must beat harmony alone on compositions that nothing was trained on, rendered here and now.
 
-Twelve songs of the test split, three performances each, the third the melody alone; a soundfont of its own. Frozen: what
-is drawn follows from the seeds. The margins are about half of what was measured when they were set (2026-11-21).
+Twelve songs of the test split, three performances each, the third the melody alone; a soundfont of its own. Frozen:
+what is drawn follows from the seeds. The margins are half of what was measured when they were set (2026-11-21): MAP
+0.67 against 0.27, and of the melodies alone 0.64 against 0.31.
 """
 
 from __future__ import annotations

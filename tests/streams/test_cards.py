@@ -32,7 +32,7 @@ def test_only_what_an_encoder_makes_is_named_after_it():
         "waveform": 1,
         "envelope": 1,
         "cqt": 1,
-        "full_audio_latent": 3,
+        "full_audio_latent": 2,
     }
 
 

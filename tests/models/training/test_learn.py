@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def learned(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_sixty_steps_beat_chance(learned: Path) -> None:
-    (run,) = json.loads(learned.with_suffix(".curves.json").read_text())["runs"]
+    (run,) = json.loads(learn.curves_path(learned.parent, "tiny").read_text())["runs"]
     assert run["steps"] == 60
     assert run["shards"] == {"bank": [0], "audio": []}
     first, last = run["validation"][0][1], run["validation"][-1][1]
@@ -58,10 +59,9 @@ def test_the_weights_are_half_precision_and_forget_the_key(learned: Path) -> Non
 
 
 def test_a_second_run_goes_on(learned: Path, folder: Path, tmp_path: Path) -> None:
-    for path in (learned, learned.with_suffix(".curves.json")):
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(learned.parent, tmp_path, dirs_exist_ok=True)
     learn.learn(replace(TINY, steps=3), folder, tmp_path, HEARING, seed=2, validate_every=3)
-    first, second = json.loads((tmp_path / "tiny.curves.json").read_text())["runs"]
+    first, second = json.loads(learn.curves_path(tmp_path, "tiny").read_text())["runs"]
     assert second["steps"] == 3
     # From nothing, three steps would leave chance; from the kept weights they cannot forget.
     assert second["validation"][-1][1]["full_map"] > 0.7 * first["validation"][-1][1]["full_map"]

@@ -171,7 +171,8 @@ async def test_the_classical_encoder_tells_no_probability(way, classical):
     assert entry["matches"][0]["calibration"] is None
 
 
-async def test_ranking_reads_no_transform_of_a_candidate_that_is_not_returned(way):
+async def test_ranking_reads_no_transform_of_a_candidate_that_is_not_compared_in_full(way):
+    object.__setattr__(way.resources.settings, "compared_in_full", 1)
     await way.ingest("first", "first-higher", "other")
     read, get = [], way.resources.blobs.get
 
