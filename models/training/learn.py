@@ -31,11 +31,7 @@ from models.training.performance import STEMS
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one network is trained.
-
-    `begins_as` names the recipe whose layers of the same shape it begins with; with `on_top` these stay as they are,
-    and only what is new is learned, at a third of the cost.
-    """
+    """How one network is trained."""
 
     name: str
     architecture: Architecture
@@ -49,22 +45,10 @@ class Recipe:
     warmup_steps: int = 150
     average: float = 0.998
     clip: float = 2.0
-    begins_as: str | None = None
-    on_top: bool = False
 
 
 SMALL = Recipe("pitchclass_small", Architecture(24, 3, (64, 96, 128), 128), 10.0, 48, 3, 5_000, 2e-3)
-LARGE = Recipe(
-    "pitchclass_large",
-    Architecture(24, 3, (64, 96, 128, 256, 256), 128),
-    20.0,
-    32,
-    3,
-    3_000,
-    1e-3,
-    begins_as="pitchclass_small",
-)
-RECIPES = {recipe.name: recipe for recipe in (SMALL, LARGE)}
+RECIPES = {recipe.name: recipe for recipe in (SMALL,)}
 
 
 def learn(recipe: Recipe, folder: Path, out: Path, hearing: Hearing, *, seed: int, validate_every: int = 500) -> Path:
@@ -76,20 +60,15 @@ def learn(recipe: Recipe, folder: Path, out: Path, hearing: Hearing, *, seed: in
     torch.manual_seed(seed)
     weights, curves = out / f"{recipe.name}.safetensors", curves_path(out, recipe.name)
     curves.parent.mkdir(exist_ok=True)
-    network, inherited = PitchClassNetwork(recipe.architecture), _inherited(recipe, out)
+    network = PitchClassNetwork(recipe.architecture)
     told: dict[str, Any] = {"recipe": asdict(recipe), "runs": []}
     if weights.exists():
         network.load_state_dict({name: value.float() for name, value in load_file(weights).items()})
         told = json.loads(curves.read_text())
-    else:
-        network.load_state_dict(inherited, strict=False)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network.to(device).train()
-    if recipe.on_top:
-        _freeze(network, set(inherited))
     average = copy.deepcopy(network).eval()
-    learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(learned, recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimiser = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, recipe))
     run: dict[str, Any] = {"seed": seed, "steps": 0, "losses": [], "validation": []}
     told["runs"].append(run)
@@ -101,7 +80,7 @@ def learn(recipe: Recipe, folder: Path, out: Path, hearing: Hearing, *, seed: in
         loss = nt_xent(latents.float(), labels.to(device), recipe.temperature)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(learned, recipe.clip)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
         optimiser.step()
         schedule.step()
         _follow(average, network, min(recipe.average, step / (step + 20)))
@@ -125,24 +104,6 @@ def learn(recipe: Recipe, folder: Path, out: Path, hearing: Hearing, *, seed: in
         if step == recipe.steps:
             break
     return weights
-
-
-def _inherited(recipe: Recipe, out: Path) -> dict[str, Tensor]:
-    """What a network takes over from the one that it begins as."""
-    if recipe.begins_as is None:
-        return {}
-    own = PitchClassNetwork(recipe.architecture).state_dict()
-    other = load_file(out / f"{recipe.begins_as}.safetensors")
-    return {name: value.float() for name, value in other.items() if name in own and own[name].shape == value.shape}
-
-
-def _freeze(network: PitchClassNetwork, names: set[str]) -> None:
-    """Keep these entries of the state as they are: no gradient, and normalisation by what was learned."""
-    for name, parameter in network.named_parameters():
-        parameter.requires_grad = name not in names
-    for name, module in network.named_modules():
-        if f"{name}.running_mean" in names:
-            module.eval()
 
 
 def curves_path(weights: Path, name: str) -> Path:
