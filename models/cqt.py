@@ -25,8 +25,8 @@ def pooled_cqt(samples: NDArray[np.float32], hearing: Hearing) -> Cqt:
         uint8 (bins, ceil(samples / (hop_samples * pool_frames))). A silent track (no sample over -80 dBFS) gives
         zeros, no samples (bins, 0).
     """
-    magnitude = pooled_magnitude(samples, hearing)
-    return compressed(magnitude, float(magnitude.max(initial=0.0)), hearing)
+    pooled = pooled_magnitude(samples, hearing)
+    return compressed(pooled, float(pooled.max(initial=0.0)), hearing)
 
 
 def pooled_magnitude(samples: NDArray[np.float32], hearing: Hearing) -> NDArray[np.float32]:
@@ -45,17 +45,21 @@ def pooled_magnitude(samples: NDArray[np.float32], hearing: Hearing) -> NDArray[
         return np.zeros((hearing.bins, frames), np.float32)
     # Padding to whole pools keeps frame i at i * block samples; a CQT of hop h gives one frame more than samples / h.
     padded = np.pad(samples, (0, frames * block - len(samples)))
-    magnitude = np.abs(
-        librosa.cqt(
-            padded,
-            sr=hearing.rate_hz,
-            hop_length=hearing.hop_samples,
-            fmin=hearing.fmin_hz,
-            n_bins=hearing.bins,
-            bins_per_octave=hearing.bins_per_octave,
-        )
-    )[:, : frames * hearing.pool_frames]
-    return np.asarray(magnitude.reshape(hearing.bins, frames, hearing.pool_frames).mean(axis=2), np.float32)
+    every_hop = magnitude(padded, hearing)[:, : frames * hearing.pool_frames]
+    return np.asarray(every_hop.reshape(hearing.bins, frames, hearing.pool_frames).mean(axis=2), np.float32)
+
+
+def magnitude(samples: NDArray[np.float32], hearing: Hearing) -> NDArray[np.float32]:
+    """|CQT| at every hop, float32 (bins, 1 + samples // hop_samples), of mono float32 at `hearing.rate_hz`."""
+    transform = librosa.cqt(
+        samples,
+        sr=hearing.rate_hz,
+        hop_length=hearing.hop_samples,
+        fmin=hearing.fmin_hz,
+        n_bins=hearing.bins,
+        bins_per_octave=hearing.bins_per_octave,
+    )
+    return np.asarray(np.abs(transform), np.float32)
 
 
 def compressed(magnitude: NDArray[np.float32], peak: float, hearing: Hearing) -> Cqt:

@@ -14,10 +14,8 @@ WrongWeights stands apart: an installation is at fault, no audio.
 from __future__ import annotations
 
 
-class AudioError(Exception):
-    """The caller's audio cannot be heard. `message` names the fact, `remedy` the next step; both are for a person."""
-
-    code = "audio-error"
+class _Told(Exception):
+    """`message` names the fact, `remedy` the next step; both are for a person."""
 
     def __init__(self, message: str, remedy: str) -> None:
         # Both go to Exception's args: pickle calls the class with args, and errors cross a process boundary.
@@ -27,6 +25,12 @@ class AudioError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}: {self.remedy}"
+
+
+class AudioError(_Told):
+    """The caller's audio cannot be heard."""
+
+    code = "audio-error"
 
 
 class EmptyFile(AudioError):
@@ -65,13 +69,5 @@ class NotFinite(AudioError):
     code = "audio-not-finite"
 
 
-class WrongWeights(Exception):
+class WrongWeights(_Told):
     """The weights of a network are not the ones that its card names. Nobody's audio is to blame."""
-
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(message, remedy)
-        self.message = message
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return f"{self.message}: {self.remedy}"

@@ -2,8 +2,8 @@
 
 Rendering a performance to audio and transforming it costs a second for every forty. Adding up the constant-Q powers of
 its single notes costs a hundredth of that, so a network can see a hundred thousand performances instead of thousands.
-What is lost is the interference of notes with each other and all that production does between them: the corpus holds
-performances rendered as audio as well, and everything is judged on audio.
+What is lost is the interference of notes with each other and all that production does between them: the corpus can
+hold performances rendered as audio as well, and everything is judged on audio.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import librosa
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
 from models.card import Hearing
+from models.cqt import magnitude
 from models.training.arrange import BASSES, CHORDS, FONTS, LEADS
 from models.training.grooves import COLOURS, KICKS, KITS, SNARES, TIMES, TOMS
 from models.training.performance import STEMS, Part, Performance
@@ -56,9 +56,9 @@ def build(folder: Path, hearing: Hearing, processes: int = 2) -> None:
     programs = sorted({*LEADS, *CHORDS, *BASSES})
     wanted = [(font, program, False) for font in FONTS for program in programs]
     wanted += [(font, kit, True) for font in FONTS for kit in KITS]
-    todo = [row for row in wanted if not _file(folder, *row).exists()]
+    missing = [row for row in wanted if not _file(folder, *row).exists()]
     with ProcessPoolExecutor(processes) as pool:
-        jobs = [pool.submit(_render, _file(folder, *row), *row, hearing) for row in todo]
+        jobs = [pool.submit(_render, _file(folder, *row), *row, hearing) for row in missing]
         for at, job in enumerate(jobs, 1):
             job.result()
             if at % 20 == 0 or at == len(jobs):
@@ -70,11 +70,11 @@ def load(folder: Path) -> Bank:
     bank: Bank = {}
     for path in sorted(folder.glob("*.npy")):
         font, program, kind = path.stem.rsplit("-", 2)
-        magnitude = np.load(path, mmap_mode="r")
-        let_go = round(magnitude.shape[1] * (BEFORE_S + HELD_S) / (BEFORE_S + HELD_S + AFTER_S))
-        total = np.square(magnitude[:, let_go - 1 :].astype(np.float32)).sum(axis=2)
+        notes = np.load(path, mmap_mode="r")
+        let_go = round(notes.shape[1] * (BEFORE_S + HELD_S) / (BEFORE_S + HELD_S + AFTER_S))
+        total = np.square(notes[:, let_go - 1 :].astype(np.float32)).sum(axis=2)
         release = np.minimum(total[:, 1:] / np.maximum(total[:, :1], 1e-12), 1.0)
-        bank[font, int(program), kind == "drums"] = Sound(magnitude, release)
+        bank[font, int(program), kind == "drums"] = Sound(notes, release)
     if not bank:
         raise FileNotFoundError(f"there is no note bank in {folder}: build it first")
     return bank
@@ -154,20 +154,10 @@ def _render(path: Path, font: str, program: int, drums: bool, hearing: Hearing) 
     rate_hz = hearing.rate_hz / hearing.hop_samples
     count = round(apart_s * rate_hz)
     samples = np.pad(samples, (0, max(0, int(len(keys) * apart_s * hearing.rate_hz) + hearing.rate_hz - len(samples))))
-    magnitude = np.zeros((len(keys), count, hearing.bins), np.float16)
+    heard = np.zeros((len(keys), count, hearing.bins), np.float16)
     for row in range(len(keys)):
         # Each by itself with silence on both sides, so that no note leaks into the next one's frames.
         begin = round((starts_s[row] - BEFORE_S) * hearing.rate_hz)
         one = samples[begin : begin + round(apart_s * hearing.rate_hz)]
-        heard = np.abs(
-            librosa.cqt(
-                one,
-                sr=hearing.rate_hz,
-                hop_length=hearing.hop_samples,
-                fmin=hearing.fmin_hz,
-                n_bins=hearing.bins,
-                bins_per_octave=hearing.bins_per_octave,
-            )
-        )
-        magnitude[row] = heard.T[:count]
-    np.save(path, magnitude)
+        heard[row] = magnitude(one, hearing).T[:count]
+    np.save(path, heard)

@@ -85,9 +85,9 @@ def compositions(folder: Path, split: str, seed: int) -> list[tuple[int, Composi
 
 def render(folder: Path, split: str, way: str, seeds: Iterable[int], hearing: Hearing, *, processes: int = 1) -> None:
     """Render the shards of these seeds which are not there. Progress goes to stderr; safe to interrupt."""
-    todo = [seed for seed in seeds if not shard_path(folder, split, way, seed).exists()]
+    missing = [seed for seed in seeds if not shard_path(folder, split, way, seed).exists()]
     with ProcessPoolExecutor(processes) as pool:
-        jobs = [pool.submit(_render, folder, split, way, seed, hearing) for seed in todo]
+        jobs = [pool.submit(_render, folder, split, way, seed, hearing) for seed in missing]
         for at, job in enumerate(jobs, 1):
             job.result()
             sys.stderr.write(f"corpus: {split} {way} shard {at} of {len(jobs)}\n")

@@ -38,7 +38,7 @@ class Production:
         low_cut_hz, high_cut_hz: a band limit.
         noise_db: level of broadband noise below the music (20: quiet hiss, 0: as loud).
         speech_db: level of speech on top, below the music.
-        codec: `mp3`, `aac`, `opus` or `gsm`-like names that the audio renderer knows, with its bits per second.
+        codec: `mp3`, `aac`, `opus` or `amr` (the telephone), with its bits per second.
         gain_db: of the result.
     """
 
