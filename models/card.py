@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -49,11 +50,20 @@ class Fourier:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """The shape of a `network.PitchClassNetwork`."""
+    """The shape of a `network.PitchClassNetwork`.
+
+    Attributes:
+        stem_channels: of the first convolution, before octaves are folded.
+        stem_stride: its stride along time, in frames.
+        widths: channels of each residual block; time is halved between two of them.
+        summarised: the blocks whose maps the latent is made of, the first being 0.
+        latent_dim: dimensions of the latent.
+    """
 
     stem_channels: int
     stem_stride: int
     widths: tuple[int, ...]
+    summarised: tuple[int, ...]
     latent_dim: int
 
     @property
@@ -100,7 +110,7 @@ class LatentMatching:
     Attributes:
         least_cosine: of two windows that may lie on an alignment; what is above it is their weight.
         gap_onset, gap_extend: what an alignment loses where it begins, and goes on, to pass over unlike windows.
-        same_composition_p, style_only_p: the least `p_match` of these verdicts.
+        same_composition_p, style_only_p: the least `p_match` of these verdicts, without a library.
     """
 
     least_cosine: float
@@ -154,12 +164,32 @@ class Null:
 
 
 @dataclass(frozen=True, slots=True)
+class LibraryMatching:
+    """The numbers of `models.library`, for searches of a catalogue large enough to tell what its strangers score.
+
+    Attributes:
+        related_agreement: tracks that agree this much are no strangers to each other.
+        harmony_floor: share of the query (Qmax) that unrelated music's harmony reaches; only what is above it counts.
+        harmony_weight: what harmony above the floor counts beside the windows.
+        same_composition_p, style_only_p: the least `p_match` of these verdicts, by this calibration.
+        calibration: of the score standardised by the library.
+    """
+
+    related_agreement: float
+    harmony_floor: float
+    harmony_weight: float
+    same_composition_p: float
+    style_only_p: float
+    calibration: Calibration
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One encoder, as its file under `weights/` describes it.
 
     `measured`, `sources`, `limits` and `data` are for people: figures, where each number comes from, what it cannot do,
-    what it learned from (corpora, licences, seeds). Networks have `latent_matching`, `calibration` and `null`, and
-    their score is that of their windows; without them the score is the alignment's.
+    what it learned from (corpora, licences, seeds). Networks have `latent_matching`, `calibration`, `null` and
+    `library`, and windows and harmony make their score; without them the score is the alignment's.
     """
 
     name: str
@@ -176,6 +206,7 @@ class Card:
     latent_matching: LatentMatching | None = None
     calibration: Calibration | None = None
     null: Null | None = None
+    library: LibraryMatching | None = None
     data: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -191,7 +222,12 @@ def load(name: str) -> Card:
     Raises: FileNotFoundError for an unknown name, TypeError or ValueError for a bad card.
     """
     card = json.loads(files("models").joinpath("weights", f"{name}.json").read_text("utf-8"))
-    parts = {"latent_matching": LatentMatching, "calibration": Calibration, "null": Null}
+    parts: dict[str, Callable[..., Any]] = {
+        "latent_matching": LatentMatching,
+        "calibration": Calibration,
+        "null": Null,
+        "library": _library,
+    }
     judged = {part: made(**card[part]) for part, made in parts.items() if part in card}
     encoder = _encoder(card["encoder"])
     if len(judged) != (len(parts) if isinstance(encoder, Network) else 0):
@@ -208,11 +244,16 @@ def load(name: str) -> Card:
     )
 
 
+def _library(calibration: dict[str, Any], **numbers: float) -> LibraryMatching:
+    return LibraryMatching(calibration=Calibration(**calibration), **numbers)
+
+
 def _encoder(part: dict[str, Any]) -> Fourier | Network:
     if "architecture" not in part:
         return Fourier(**{**part, "latent_mean": tuple(part["latent_mean"])})
     shape = part["architecture"]
-    return Network(**{**part, "architecture": Architecture(**{**shape, "widths": tuple(shape["widths"])})})
+    lists = {name: tuple(shape[name]) for name in ("widths", "summarised")}
+    return Network(**{**part, "architecture": Architecture(**{**shape, **lists})})
 
 
 def _digest(numbers: Any) -> str:

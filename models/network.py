@@ -107,9 +107,11 @@ class PitchClassNetwork(nn.Module):
         ins = (3 * stem, *widths[:-1])
         dilations = [1 if place < 2 else 2 for place in range(len(widths))]
         self.blocks = nn.ModuleList(map(_Block, ins, widths, dilations))
+        self.summarised = architecture.summarised
         self.exponent = nn.Parameter(torch.tensor(3.0))
-        self.norm = nn.BatchNorm1d(2 * widths[-1])
-        self.project = nn.Linear(2 * widths[-1], architecture.latent_dim)
+        summary = 2 * sum(widths[place] for place in self.summarised)
+        self.norm = nn.BatchNorm1d(summary)
+        self.project = nn.Linear(summary, architecture.latent_dim)
 
     def forward(self, windows: Tensor) -> Tensor:
         """Encode windows.
@@ -122,15 +124,20 @@ class PitchClassNetwork(nn.Module):
         """
         values, weights = self.stem(_roles(windows)).chunk(2, dim=1)
         maps = self.folded_norm(_fold(values.relu(), weights))
-        for index, block in enumerate(self.blocks):
-            if index:
+        summaries: list[Tensor] = []
+        for place, block in enumerate(self.blocks):
+            if place:
                 maps = functional.max_pool2d(maps, (1, 2), ceil_mode=True)
             maps = block(maps)
-        lines = maps.amax(dim=2)  # over pitch classes: (batch, channels, frames)
+            if place in self.summarised:
+                summaries += self._summary(maps)
+        return functional.normalize(self.project(self.norm(torch.cat(summaries, dim=1))), dim=1)
+
+    def _summary(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Each channel's strength, whatever the pitch class and the time: a generalised mean, and the maximum."""
+        lines = maps.amax(dim=2).float()  # over pitch classes: (batch, channels, frames)
         exponent = self.exponent.clamp(1.0, 8.0)
-        generalised = lines.float().clamp(min=1e-4).pow(exponent).mean(dim=2).pow(1 / exponent)
-        pooled = torch.cat([generalised, lines.float().amax(dim=2)], dim=1)
-        return functional.normalize(self.project(self.norm(pooled)), dim=1)
+        return lines.clamp(min=1e-4).pow(exponent).mean(dim=2).pow(1 / exponent), lines.amax(dim=2)
 
 
 class _Block(nn.Module):

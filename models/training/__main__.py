@@ -44,9 +44,11 @@ def main() -> None:
         corpus.render(folder, "validation", "audio", [0], HEARING, processes=processes)
         corpus.render(folder, "train", "bank", BANK_SHARDS, HEARING, processes=processes)
     for name in _networks(asked):
-        recipe = learn.RECIPES[name]
         if asked.step in {"learn", "all"}:
-            learn.learn(replace(recipe, steps=asked.steps or recipe.steps), folder, asked.out, HEARING, seed=asked.seed)
+            recipe = learn.RECIPES[name]
+            rate = asked.learning_rate or recipe.learning_rate
+            recipe = replace(recipe, steps=asked.steps or recipe.steps, learning_rate=rate)
+            learn.learn(recipe, folder, asked.out, HEARING, seed=asked.seed)
         if asked.step in {"learn", "plot", "all"}:
             plot.curves(learn.curves_path(asked.out, name))
         if asked.step in {"calibrate", "all"}:
@@ -74,6 +76,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--way", choices=corpus.WAYS, default="bank")
     parser.add_argument("--seeds", default="0:60", metavar="FIRST:LAST", help="shards, the last left out")
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
+    parser.add_argument("--learning-rate", type=float, help="instead of the recipe's: less where a run goes on")
     parser.add_argument("--seed", type=int, default=1, help="of the run")
     return parser.parse_args()
 

@@ -1,14 +1,15 @@
 """Calibrate: from held-out performances, what a score is worth; written into the card with the weights' SHA-256.
 
-Compositions of the validation split, rendered as audio. The curve carries the prior of their pairs. Their null is that
-of the arranger, widened by a constant: real music has another one in every catalogue (`limits` on the card).
+Compositions of the validation split, rendered as audio. The curves carry the prior of their pairs: one for pairs
+without a library, whose null is that of the arranger, widened by a constant (real music has another one in every
+catalogue), and one for scores that are seen against a library's own strangers, here the other performances.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models import calibration
+from models import calibration, library
 from models.card import Calibration, Card, Null, load
 from models.latents import latents
 from models.score import sounding
 from models.training import corpus
 from models.training.learn import curves_path
-from models.verdict import Features, compare
+from models.verdict import Comparison, Features, compare
 
 WINDOWS = (1, 2, 4, 8, 16, 32, 64)  # of either side: 64 are two minutes and a half
 NULL_PAIRS = 4_000
 STRANGERS = 4_000  # pairs that stand for all pairs of strangers
 SHORT_WINDOWS = 4
+RELATED_AGREEMENT = 0.65  # 99 % of the strangers in OpenMSX and Wesnoth agree less than 0.60 (2026-11-21)
+HARMONY_FLOOR = 0.9  # of strangers have less harmony in common
+HARMONY_WEIGHT = 1.5  # 1 and 2 gave the same figures to 0.003 (OpenMSX, Wesnoth, 2026-11-21)
 WIDER = 1.6  # strangers among the 24 demo clips spread so much wider than those of the arranger (2026-11-21)
 
 
@@ -42,19 +46,26 @@ def calibrate(name: str, folder: Path, weights: Path) -> Card:
     heard, labels = _heard(load(name), folder)
     told["null"] = _rounded(asdict(_null(heard, labels, load(name))))
     _write(path, told)
-    told["calibration"] = _rounded(asdict(_calibration(heard, labels, load(name))))
+    pairs = _pairs(heard, labels, load(name))
+    material = f"validation split: {len(heard)} performances of {len(set(labels.tolist()))} compositions as audio"
+    told["calibration"] = _rounded(asdict(_calibration(pairs, load(name), material)))
+    told["library"] = _library(told["library"], pairs)
+    _write(path, told)
+    told["library"]["calibration"] = _rounded(asdict(_library_calibration(heard, pairs, load(name), material)))
     _write(path, told)
     return load(name)
 
 
 def _heard(card: Card, folder: Path) -> tuple[list[Features], NDArray[np.int64]]:
     """What is heard of all validation performances as they were produced, and their compositions."""
-    heard, labels = [], []
+    heard: list[Features] = []
+    labels: list[int] = []
     for seed in corpus.rendered(folder, "validation", "audio"):
         shard = corpus.load_shard(folder, "validation", "audio", seed)
         for layers in shard.stems:
             cqt = np.asarray(layers[-1])
-            heard.append(Features(cqt, latents(cqt, card), cqt.shape[1] * card.hearing.frame_s))
+            duration_s = cqt.shape[1] * card.hearing.frame_s
+            heard.append(Features(cqt, latents(cqt, card), duration_s, name=str(len(heard))))
         labels += shard.compositions.tolist()
     if not heard:
         raise FileNotFoundError("no validation audio: run `corpus --split validation --way audio --seeds 0:1`")
@@ -101,34 +112,77 @@ def _cut(one: Features, count: int, card: Card, rng: np.random.Generator) -> Fea
     first = int(rng.integers(0, max(1, len(one.latents) - count + 1)))
     start_s, length_s = first * hearing.window_hop_s, (count - 1) * hearing.window_hop_s + hearing.window_s
     cqt = one.cqt[:, round(start_s / hearing.frame_s) : round((start_s + length_s) / hearing.frame_s)]
-    return Features(cqt, one.latents[first : first + count], cqt.shape[1] * hearing.frame_s)
+    return Features(cqt, one.latents[first : first + count], cqt.shape[1] * hearing.frame_s, one.name)
 
 
-def _calibration(heard: list[Features], labels: NDArray[np.int64], card: Card) -> Calibration:
-    """What standardised scores are worth: whole queries, and short ones; some strangers stand for all."""
-    assert card.null is not None
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A query with a candidate, whether they are of one composition, and how many pairs it stands for."""
+
+    query: Features
+    candidate: Features
+    alike: bool
+    weight: float
+    found: Comparison
+
+
+def _pairs(heard: list[Features], labels: NDArray[np.int64], card: Card) -> list[_Pair]:
+    """Whole queries, and short ones; some strangers stand for all."""
     rng = np.random.default_rng(2)
     same = labels[:, None] == labels[None, :]
     friends = np.argwhere(same & ~np.eye(len(heard), dtype=bool))
     strangers = np.argwhere(~same)
     sample = rng.choice(strangers, STRANGERS, replace=False)
-    rows: list[tuple[float, bool, float]] = []
+    made: list[_Pair] = []
     for whole in (True, False):
-        for pairs, alike, weight in ((friends, True, 1.0), (sample, False, len(strangers) / STRANGERS)):
-            for query, candidate in pairs:
-                mine = heard[query] if whole else _cut(heard[query], SHORT_WINDOWS, card, rng)
-                units = sounding(mine.latents), sounding(heard[candidate].latents)
-                if all(units):
-                    score = compare(mine, heard[candidate], card).score
-                    rows.append((calibration.standardised(score, *units, card.null), alike, weight))
-    standard, truth, weights = zip(*rows, strict=True)
-    return calibration.fit(
-        standard,
-        truth,
-        weights,
-        date=datetime.now(UTC).date().isoformat(),
-        material=f"validation split: {len(heard)} performances of {len(set(labels.tolist()))} compositions as audio",
-    )
+        for chosen, alike, weight in ((friends, True, 1.0), (sample, False, len(strangers) / STRANGERS)):
+            for at, other in chosen:
+                query = heard[at] if whole else _cut(heard[at], SHORT_WINDOWS, card, rng)
+                if sounding(query.latents) and sounding(heard[other].latents):
+                    made.append(_Pair(query, heard[other], alike, weight, compare(query, heard[other], card)))
+    return made
+
+
+def _calibration(pairs: list[_Pair], card: Card, material: str) -> Calibration:
+    assert card.null is not None
+    standard = [
+        calibration.standardised(
+            pair.found.score, sounding(pair.query.latents), sounding(pair.candidate.latents), card.null
+        )
+        for pair in pairs
+    ]
+    return _fitted(standard, pairs, material)
+
+
+def _library(kept: dict[str, Any], pairs: list[_Pair]) -> dict[str, Any]:
+    """What unrelated music of a library has in common, from pairs that are."""
+    strangers = [pair.found for pair in pairs if not pair.alike]
+    return {
+        **kept,
+        "related_agreement": RELATED_AGREEMENT,
+        "harmony_floor": round(float(np.quantile([found.qmax or 0.0 for found in strangers], HARMONY_FLOOR)), 3),
+        "harmony_weight": HARMONY_WEIGHT,
+    }
+
+
+def _library_calibration(heard: list[Features], pairs: list[_Pair], card: Card, material: str) -> Calibration:
+    order = np.random.default_rng(3).permutation(len(heard))
+    among = library.cohort([(heard[at].name, heard[at].latents) for at in order], card)
+    if among is None:
+        raise ValueError(f"fewer than {library.LEAST_TRACKS} of the validation performances are unrelated")
+    standard = []
+    for pair in pairs:
+        query, other, found = pair.query, pair.candidate, pair.found
+        normed = library.standing(query.name, query.latents, among, card)
+        norm = library.norm_of(other.name, other.latents, normed)
+        standard.append(library.standardised(found.agreement, found.qmax or 0.0, normed, norm, card))
+    return _fitted(standard, pairs, f"{material}, as a library with {len(among.names)} strangers")
+
+
+def _fitted(standard: list[float], pairs: list[_Pair], material: str) -> Calibration:
+    alike, weights = [pair.alike for pair in pairs], [pair.weight for pair in pairs]
+    today = datetime.now(UTC).date().isoformat()
+    return calibration.fit(standard, alike, weights, date=today, material=material)
 
 
 def _write(path: Path, told: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ from models.training.performance import STEMS
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one network is trained."""
+    """How one network is trained; with `begins_as` it takes over all that the network of that name has learned."""
 
     name: str
     architecture: Architecture
@@ -45,10 +45,21 @@ class Recipe:
     warmup_steps: int = 150
     average: float = 0.998
     clip: float = 2.0
+    begins_as: str | None = None
 
 
-SMALL = Recipe("pitchclass_small", Architecture(24, 3, (64, 96, 128), 128), 10.0, 48, 3, 5_000, 2e-3)
-RECIPES = {recipe.name: recipe for recipe in (SMALL,)}
+SMALL = Recipe("pitchclass_small", Architecture(24, 3, (64, 96, 128), (2,), 128), 10.0, 48, 3, 5_000, 2e-3)
+LARGE = Recipe(
+    "pitchclass_large",
+    Architecture(24, 3, (64, 96, 128, 256, 256), (2, 4), 128),
+    window_s=10.0,
+    compositions=48,
+    views=3,
+    steps=1_500,
+    learning_rate=1e-3,
+    begins_as="pitchclass_small",
+)
+RECIPES = {recipe.name: recipe for recipe in (SMALL, LARGE)}
 
 
 def learn(recipe: Recipe, folder: Path, out: Path, hearing: Hearing, *, seed: int, validate_every: int = 500) -> Path:
@@ -65,6 +76,8 @@ def learn(recipe: Recipe, folder: Path, out: Path, hearing: Hearing, *, seed: in
     if weights.exists():
         network.load_state_dict({name: value.float() for name, value in load_file(weights).items()})
         told = json.loads(curves.read_text())
+    elif recipe.begins_as is not None:
+        network.load_state_dict(inherited(network, load_file(out / f"{recipe.begins_as}.safetensors")))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network.to(device).train()
     average = copy.deepcopy(network).eval()
@@ -104,6 +117,18 @@ def learn(recipe: Recipe, folder: Path, out: Path, hearing: Hearing, *, seed: in
         if step == recipe.steps:
             break
     return weights
+
+
+def inherited(network: PitchClassNetwork, smaller: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state with which a deeper network says what the smaller one says; what is new has no voice in it yet."""
+    state = network.state_dict()
+    state["project.weight"].zero_()
+    for name, learned in smaller.items():
+        if state[name].shape == learned.shape:
+            state[name] = learned.float()
+        else:  # the smaller one's summaries stand first
+            state[name][..., : learned.shape[-1]] = learned
+    return state
 
 
 def curves_path(weights: Path, name: str) -> Path:

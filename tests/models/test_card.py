@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from models import card
+from models.network import load_network
 
 WEIGHTS = Path(card.__file__).parent / "weights"
 
 
-CARDS = ("classical", "pitchclass_small")
+CARDS = ("classical", "pitchclass_small", "pitchclass_large")
 NETWORKS = CARDS[1:]
 
 
@@ -35,10 +36,17 @@ def test_the_latent_mean_fits_the_latent_dim():
     assert classical.hearing.latent_dim == len(classical.encoder.latent_mean)
 
 
-@pytest.mark.parametrize(("name", "encoder_type", "window_s"), [(NETWORKS[0], "type2", 10)])
-def test_the_cards_of_networks_say_what_they_are(name, encoder_type, window_s):
+@pytest.mark.parametrize(
+    ("name", "encoder_type", "window_s", "most_parameters"),
+    [("pitchclass_small", "type2", 10, 1_000_000), ("pitchclass_large", "type1", 20, 4_000_000)],
+)
+def test_the_cards_of_networks_say_what_they_are(name, encoder_type, window_s, most_parameters):
     network = card.load(name)
-    assert (network.encoder_type, network.version, network.hearing.window_s) == (encoder_type, 1, window_s)
+    assert (network.encoder_type, network.hearing.window_s) == (encoder_type, window_s)
+    assert f"{network.name.replace('_', '-')}-{network.version}" == network.model_version
+    parameters = sum(values.numel() for values in load_network(network).parameters())
+    assert most_parameters / 4 < parameters < most_parameters
+    assert f"{parameters:,} parameters" in network.summary
     assert network.hearing.latent_dim == network.encoder.architecture.latent_dim == 128
     assert network.latent_matching.style_only_p < network.latent_matching.same_composition_p
     assert network.data

@@ -44,7 +44,7 @@ def test_encoders_hear_the_same_transform_and_make_their_own_windows_of_it():
     assert encoded.latents.tobytes() == latents(classical.cqt, learned).tobytes()
 
 
-@pytest.mark.parametrize("name", ["classical", "pitchclass_small"])
+@pytest.mark.parametrize("name", ["classical", "pitchclass_small", "pitchclass_large"])
 def test_warming_up_needs_nothing_and_leaves_nothing(name):
     assert warm(card.load(name)) is None
 

@@ -15,7 +15,7 @@ from models.errors import WrongWeights
 from models.network import PitchClassNetwork, encode, load_network
 from tests import signals
 
-CARDS = [card.load("pitchclass_small")]
+CARDS = [card.load("pitchclass_small"), card.load("pitchclass_large")]
 every_card = pytest.mark.parametrize("learned", CARDS, ids=lambda learned: learned.name)
 WEIGHTS = Path(card.__file__).parent / "weights"
 TUNE = pooled_cqt(signals.tune(), CARDS[0].hearing)

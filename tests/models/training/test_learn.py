@@ -20,7 +20,7 @@ from tests.models.training.conftest import HEARING
 TINY = replace(
     learn.SMALL,
     name="tiny",
-    architecture=Architecture(8, 3, (16, 24), 32),
+    architecture=Architecture(8, 3, (16, 24), (1,), 32),
     window_s=6.0,
     compositions=16,
     views=2,
@@ -65,6 +65,25 @@ def test_a_second_run_goes_on(learned: Path, folder: Path, tmp_path: Path) -> No
     assert second["steps"] == 3
     # From nothing, three steps would leave chance; from the kept weights they cannot forget.
     assert second["validation"][-1][1]["full_map"] > 0.7 * first["validation"][-1][1]["full_map"]
+
+
+def test_a_deeper_network_begins_with_all_that_the_smaller_one_has_learned(learned: Path) -> None:
+    state = load_file(learned)
+    smaller = PitchClassNetwork(TINY.architecture)
+    smaller.load_state_dict({name: value.float() for name, value in state.items()})
+    deeper = PitchClassNetwork(Architecture(8, 3, (16, 24, 32, 32), (1, 3), 32))
+    deeper.load_state_dict(learn.inherited(deeper, state))
+    windows = torch.rand(4, HEARING.bins, 60, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        alike = (smaller.eval()(windows) * deeper.eval()(windows)).sum(dim=1)
+    assert float(alike.min()) > 0.99999
+    deeper.train()(windows)[:, 0].sum().backward()  # and its new layers are learned from the first step on
+    assert float(deeper.project.weight.grad[:, 48:].abs().max()) > 0
+
+
+def test_a_recipe_that_begins_as_another_needs_its_weights(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        learn.learn(replace(TINY, name="deeper", begins_as="tiny"), folder, tmp_path, HEARING, seed=1)
 
 
 def test_the_loss_knows_friends_from_strangers() -> None:
