@@ -67,22 +67,38 @@ def window_scores(s: Similarities, units: int | None = None) -> WindowScores:
     return WindowScores(greatest, max_then_mean, hungarian_mean)
 
 
-def max_then_means(queries: Sequence[Latents], candidates: Sequence[Latents]) -> NDArray[np.float64]:
-    """The `max_then_mean` of every query with every candidate, (queries, candidates): what many are ranked by.
+def agreement(s: Similarities, query_units: int, candidate_units: int) -> float:
+    """How much each side holds of the other, 0..1: `max_then_mean` in both directions.
+
+    A direction weighs as many windows as the other side has: between tracks of one length both weigh the same, and an
+    excerpt is asked for in the track rather than the track in the excerpt.
+    """
+    if s.size == 0 or query_units == 0 or candidate_units == 0:
+        return 0.0
+    forth = float(s.max(axis=1).sum(dtype=np.float64)) / query_units
+    back = float(s.max(axis=0).sum(dtype=np.float64)) / candidate_units
+    return (candidate_units * forth + query_units * back) / (query_units + candidate_units)
+
+
+def agreements(queries: Sequence[Latents], candidates: Sequence[Latents]) -> NDArray[np.float64]:
+    """The `agreement` of every query with every candidate, (queries, candidates): what many are ranked by.
 
     One matrix product for a query and all candidates together. A side without sounding windows scores 0.
     """
     scores = np.zeros((len(queries), len(candidates)))
-    held = [column for column, candidate in enumerate(candidates) if len(candidate)]
+    held = [column for column, candidate in enumerate(candidates) if sounding(candidate)]
     if not held:
         return scores
     together = np.concatenate([candidates[column] for column in held])
     ends = np.cumsum([len(candidates[column]) for column in held])
     firsts = np.concatenate([[0], ends[:-1]])
+    others = np.array([sounding(candidates[column]) for column in held])
     for row, query in enumerate(queries):
         if units := sounding(query):
-            best = np.maximum.reduceat(query @ together.T, firsts, axis=1)
-            scores[row, held] = np.clip(best, 0.0, 1.0).sum(axis=0, dtype=np.float64) / units
+            alike = np.clip(query @ together.T, 0.0, 1.0)
+            forth = np.maximum.reduceat(alike, firsts, axis=1).sum(axis=0, dtype=np.float64) / units
+            back = np.add.reduceat(alike.max(axis=0), firsts, dtype=np.float64) / others
+            scores[row, held] = (others * forth + units * back) / (units + others)
     return scores
 
 

@@ -1,12 +1,14 @@
 """Compare: everything that one match says about a pair of tracks, and the verdict that the figures can carry.
 
-Where the card is of a network, the score is the mean of what its windows and the alignment of harmony give, which know
-different things; the verdict is the stronger of what a probability calibrated on that score, and the alignment by
-itself, prove. Without a network the alignment is both.
+Where the card is of a network, the score is made of what its windows and the alignment of harmony give, which know
+different things, and in a library also of what its strangers reach (`models.library`). The verdict is the stronger of
+what a probability calibrated on that score, and the alignment by itself, prove. Without a network the alignment is
+both.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -14,13 +16,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models import align, score
+from models import align, library, score
 from models.align import Alignment, Harmony
 from models.calibration import p_chance, p_match, standardised
-from models.card import Card, LatentMatching, Matching
+from models.card import Card, LatentMatching, LibraryMatching, Matching
 from models.chroma import chroma
 from models.latent_align import align_latents
 from models.latents import window_range_s
+from models.library import Cohort, Standing
 from models.score import Similarities, WindowScores
 
 Verdict = Literal["same_composition", "style_only", "no_relation"]
@@ -38,11 +41,13 @@ class Features:
             without.
         latents: float32 (windows, latent_dim).
         duration_s: of the decoded track.
+        name: what the library calls it, where there is one.
     """
 
     cqt: NDArray[np.uint8] | None
     latents: NDArray[np.float32]
     duration_s: float
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,41 +66,46 @@ class Comparison:
     """One match at depth `track`, unrounded.
 
     Attributes:
-        score: 0..1, one-sided: how much of the query the candidate holds. See `metric`.
-        metric: what `score` is: the mean of the windows' `max_then_mean` and `qmax` for a network, `qmax` for the
-            classical encoder.
+        score: 0..1, see `metric`.
+        metric: what `score` is. `agreement_qmax`: the mean of `agreement` and `qmax`. `library_normalised`: both as
+            seen against the library's strangers, 0.5 where the same composition is as likely as not. `qmax`, which is
+            one-sided, with the classical encoder.
         verdict: see `verdict_of` and `verdict_of_p`.
-        why: a sentence where there is no evidence, else None.
-        evidence: alignments, strongest first: what carries same_composition, and an alignment of harmony that would
-            carry it alone.
+        why: a sentence where it is not the same composition, else None.
+        evidence: alignments, strongest first: what carries the verdict, and an alignment of harmony that would carry
+            it alone; none where there is no relation.
         windows: the latent figures of the full mix.
         matched_windows: the best ten pairs, all when verbose.
         window_similarities: when verbose the whole matrix, float32 (query windows, candidate windows), else None.
+        agreement: 0..1, how much of each other's windows both sides hold.
         qmax: 0..1, the score of the alignment of harmony; None where a side's CQT was not given.
         p_match: probability of the same composition; None where nothing is calibrated.
         p_chance: probability that a stranger scores at least this; None where nothing is calibrated.
+        strangers: among how many of the library's tracks that was counted; None where the card tells it.
     """
 
     score: float
-    metric: Literal["qmax", "max_then_mean_qmax"]
+    metric: Literal["qmax", "agreement_qmax", "library_normalised"]
     verdict: Verdict
     why: str | None
     evidence: tuple[Alignment, ...]
     windows: WindowScores
     matched_windows: tuple[MatchedWindow, ...]
     window_similarities: NDArray[np.float32] | None
+    agreement: float
     qmax: float | None
     p_match: float | None = None
     p_chance: float | None = None
+    strangers: int | None = None
 
 
 def preliminary(queries: Sequence[Features], candidates: Sequence[Features], card: Card) -> NDArray[np.float64]:
     """By what the candidates are chosen which `compare` is worth while for, (queries, candidates).
 
-    With a network it is the windows' half of the score, one matrix product, and reads latents only; without, the score.
+    With a network it is how far the windows agree, one matrix product, and reads latents only; without, the score.
     """
     if card.latent_matching is not None:
-        return score.max_then_means([query.latents for query in queries], [other.latents for other in candidates])
+        return score.agreements([query.latents for query in queries], [other.latents for other in candidates])
     prepared = [_harmony(candidate, card) for candidate in candidates]
     found = np.zeros((len(queries), len(candidates)))
     for row, query in enumerate(queries):
@@ -107,7 +117,7 @@ def preliminary(queries: Sequence[Features], candidates: Sequence[Features], car
 
 
 def compare(query: Features, candidate: Features, card: Card, verbose: bool = False) -> Comparison:
-    """Compare one query with one candidate."""
+    """Compare one query with one candidate, without a library."""
     return next(compare_many(query, (candidate,), card, verbose))
 
 
@@ -119,17 +129,23 @@ def identical(found: Comparison, duration_s: float) -> Comparison:
 
 
 def compare_many(
-    query: Features, candidates: Iterable[Features], card: Card, verbose: bool = False
+    query: Features, candidates: Iterable[Features], card: Card, verbose: bool = False, among: Cohort | None = None
 ) -> Iterator[Comparison]:
-    """Compare one query with many candidates, in their order; what concerns only the query is computed once."""
+    """Compare one query with many candidates, in their order; what concerns only the query is computed once.
+
+    `among`: the strangers of the library that the candidates are of, with which only a network's card does anything.
+    """
     heard = _harmony(query, card)
     raised = align.transposed(heard, card.matching)
+    normed = None
+    if among is not None and card.library is not None:
+        normed = library.standing(query.name, query.latents, among, card)
     for candidate in candidates:
         pair = _Pair(query, candidate, heard, _harmony(candidate, card))
         run = align.align(heard, raised, pair.against, card)
         alike = score.similarities(query.latents, candidate.latents)
         told = _by_harmony(pair, run, alike, card, verbose)
-        yield told if card.latent_matching is None else _by_latents(told, pair, alike, card)
+        yield told if card.latent_matching is None else _by_latents(told, pair, alike, normed, card)
 
 
 def verdict_of(alignment: Alignment | None, matching: Matching) -> Verdict:
@@ -146,7 +162,7 @@ def verdict_of(alignment: Alignment | None, matching: Matching) -> Verdict:
     return "style_only" if alignment.qmax >= matching.style_ratio * alignment.chance else "no_relation"
 
 
-def verdict_of_p(probability: float, matching: LatentMatching) -> Verdict:
+def verdict_of_p(probability: float, matching: LatentMatching | LibraryMatching) -> Verdict:
     """What a calibrated probability of the same composition is called."""
     if probability >= matching.same_composition_p:
         return "same_composition"
@@ -168,6 +184,7 @@ def _by_harmony(pair: _Pair, run: Alignment | None, alike: Similarities, card: C
     verdict = verdict_of(run, card.matching)
     evidence = (run,) if run is not None and verdict == "same_composition" else ()
     reached = 0.0 if run is None else run.score
+    units = score.sounding(pair.query.latents)
     unread = pair.query.cqt is None or pair.candidate.cqt is None
     return Comparison(
         score=reached,
@@ -175,39 +192,65 @@ def _by_harmony(pair: _Pair, run: Alignment | None, alike: Similarities, card: C
         verdict=verdict,
         why=None if evidence else _why_not_harmony(pair, run),
         evidence=evidence,
-        windows=score.window_scores(alike, score.sounding(pair.query.latents)),
+        windows=score.window_scores(alike, units),
         matched_windows=_matched_windows(alike, pair.query, pair.candidate, card, verbose),
         window_similarities=alike if verbose else None,
+        agreement=score.agreement(alike, units, score.sounding(pair.candidate.latents)),
         qmax=None if unread else reached,
     )
 
 
-def _by_latents(told: Comparison, pair: _Pair, alike: Similarities, card: Card) -> Comparison:
+def _by_latents(told: Comparison, pair: _Pair, alike: Similarities, normed: Standing | None, card: Card) -> Comparison:
     """The same comparison with a network's windows: the verdict is the stronger of what they and the harmony prove."""
     assert card.latent_matching is not None
-    assert card.calibration is not None
-    assert card.null is not None
     units = score.sounding(pair.query.latents)
-    both = (told.windows.max_then_mean + (told.qmax or 0.0)) / 2
-    z = standardised(both, units, score.sounding(pair.candidate.latents), card.null)
-    probability = p_match(z, card.calibration)
-    verdict = max(told.verdict, verdict_of_p(probability, card.latent_matching), key=VERDICTS.index)
+    judged = _judged(told, pair, card) if normed is None else _judged_among(told, pair, normed, card)
+    assert judged.p_match is not None
+    thresholds = card.latent_matching if normed is None else card.library
+    assert thresholds is not None
+    verdict = max(told.verdict, verdict_of_p(judged.p_match, thresholds), key=VERDICTS.index)
     evidence = list(told.evidence)
-    if verdict == "same_composition" and not evidence:  # harmony tells places more finely, where it tells them
+    if verdict != "no_relation" and not evidence:  # harmony tells places more finely, where it tells them
         durations_s = (pair.query.duration_s, pair.candidate.duration_s)
         course = align_latents(alike, units, durations_s, card.hearing, card.latent_matching)
         if course is not None:
             semitones = align.transposition(pair.heard, pair.against, course, card)
             evidence.append(replace(course, transposition_semitones=semitones))
     return replace(
-        told,
-        score=both,
-        metric="max_then_mean_qmax",
+        judged,
         verdict=verdict,
-        why=None if evidence else _why_not_latents(pair, verdict),
+        why=None if verdict == "same_composition" else _why_not_latents(pair, verdict),
         evidence=tuple(evidence),
-        p_match=probability,
-        p_chance=p_chance(z),
+    )
+
+
+def _judged(told: Comparison, pair: _Pair, card: Card) -> Comparison:
+    """By what the card says of strangers."""
+    assert card.calibration is not None
+    assert card.null is not None
+    both = (told.agreement + (told.qmax or 0.0)) / 2
+    units = score.sounding(pair.query.latents), score.sounding(pair.candidate.latents)
+    z = standardised(both, *units, card.null)
+    return replace(
+        told, score=both, metric="agreement_qmax", p_match=p_match(z, card.calibration), p_chance=p_chance(z)
+    )
+
+
+def _judged_among(told: Comparison, pair: _Pair, normed: Standing, card: Card) -> Comparison:
+    """By what the library's own strangers reach."""
+    assert card.library is not None
+    name, latents = pair.candidate.name, pair.candidate.latents
+    z = -math.inf
+    if score.sounding(pair.query.latents) and score.sounding(latents):
+        norm = library.norm_of(name, latents, normed)
+        z = library.standardised(told.agreement, told.qmax or 0.0, normed, norm, card)
+    return replace(
+        told,
+        score=library.score(z, card),
+        metric="library_normalised",
+        p_match=p_match(z, card.library.calibration),
+        p_chance=library.chance(name, z, normed),
+        strangers=len(normed.strangers),
     )
 
 

@@ -52,6 +52,11 @@ def job_name(tenant: str, job_id: str, what: str) -> str:
     return f"jobs/{_part(tenant)}/{_part(job_id)}/{what}.json"
 
 
+def cohort_name(tenant: str, dataset_id: str, version: str, grown: int) -> str:
+    """The strangers of a dataset for one version of an encoder, as they were chosen when it had grown so much."""
+    return f"cohorts/{_part(tenant)}/{dataset_id}/{version}/{grown}.npz"
+
+
 def _part(name: str) -> str:
     """A tenant or job id as a part of a blob's name, which must not begin with a dot; `%` is in no id."""
     return f"%2E{name[1:]}" if name.startswith(".") else name

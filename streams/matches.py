@@ -10,6 +10,7 @@ import numpy as np
 
 from models.align import Alignment
 from models.card import Card
+from models.library import Cohort
 from models.verdict import Comparison, Features, compare_many, preliminary
 from streams.artifacts import unpack
 from streams.records import Evidence, LayerScores, Match
@@ -22,6 +23,7 @@ WINDOW_SIMILARITIES_MAX = 250_000  # entries that a verbose answer may hold (con
 class Heard:
     """What a comparison reads of one track: two packed artifacts, its CQT where it is needed, and its length."""
 
+    audio_id: str
     cqt: bytes | None
     latents: bytes
     duration_s: float
@@ -48,15 +50,18 @@ def score_block(queries: list[Heard], candidates: list[Heard], card: Card) -> li
     return found
 
 
-def compare_block(query: Heard, candidates: list[Heard], card: Card, verbose: bool) -> list[Comparison]:
+def compare_block(
+    query: Heard, candidates: list[Heard], card: Card, verbose: bool, among: Cohort | None
+) -> list[Comparison]:
     """All that is told of a query and each of the candidates, in their order. Runs in the heavy child."""
-    return list(compare_many(_features(query), (_features(heard) for heard in candidates), card, verbose))
+    return list(compare_many(_features(query), (_features(heard) for heard in candidates), card, verbose, among))
 
 
 def describe(rank: int, candidate: Candidate, found: Comparison, card: Card) -> tuple[Match, dict[str, Any]]:
     """The same match as a record and as the contract's JSON: rounded once, so that both say the same numbers."""
     score = round(found.score, 3)
     p_match, p_chance, qmax = _short(found.p_match), _short(found.p_chance), _rounded(found.qmax)
+    agreement = round(found.agreement, 3)
     windows = found.windows
     latents = LayerScores(
         max=round(windows.max, 3),
@@ -77,6 +82,7 @@ def describe(rank: int, candidate: Candidate, found: Comparison, card: Card) -> 
         verdict=found.verdict,
         p_chance=p_chance,
         p_match=p_match,
+        agreement=agreement,
         qmax=qmax,
         layers={LAYER: latents},
         evidence=evidence,
@@ -97,8 +103,9 @@ def describe(rank: int, candidate: Candidate, found: Comparison, card: Card) -> 
         "verdict": found.verdict,
         "p_match": p_match,
         "p_chance": p_chance,
+        "agreement": agreement,
         "qmax": qmax,
-        "calibration": _calibration(card),
+        "calibration": _calibration(found, card),
         "evidence": [item.model_dump() for item in evidence],
         **({"why": found.why} if found.why else {}),
         "metadata": dict(candidate.metadata),
@@ -109,13 +116,16 @@ def describe(rank: int, candidate: Candidate, found: Comparison, card: Card) -> 
 
 def _features(heard: Heard) -> Features:
     cqt = None if heard.cqt is None else unpack(heard.cqt).array
-    return Features(cqt, unpack(heard.latents).array, heard.duration_s)
+    return Features(cqt, unpack(heard.latents).array, heard.duration_s, heard.audio_id)
 
 
-def _calibration(card: Card) -> dict[str, Any] | None:
+def _calibration(found: Comparison, card: Card) -> dict[str, Any] | None:
+    """By what `p_match` and `p_chance` were told: pairs of the card's fit, or the query and the dataset's strangers."""
     if card.calibration is None:
         return None
-    return {"source": "shipped", "pairs": card.calibration.n_pairs, "model_version": card.model_version}
+    of_dataset = found.strangers is not None
+    source, pairs = ("dataset", found.strangers) if of_dataset else ("shipped", card.calibration.n_pairs)
+    return {"source": source, "pairs": pairs, "model_version": card.model_version}
 
 
 def _rounded(score: float | None) -> float | None:

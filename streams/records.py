@@ -12,11 +12,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from streams.errors import Invalid, SoundtraceError
+from streams.pipeline import EncoderType
 
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 TenantName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 JobId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
-EncoderType = Literal["type1", "type2"]
 METADATA_ENTRIES_MAX, METADATA_BYTES_MAX = 64, 4_096
 
 
@@ -225,6 +225,7 @@ class Match(Record):
     verdict: str
     p_chance: float | None = None
     p_match: float | None = None
+    agreement: float | None = None
     qmax: float | None = None
     layers: dict[str, LayerScores]
     evidence: tuple[Evidence, ...]

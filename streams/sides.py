@@ -108,4 +108,4 @@ def _audio(stage: StageContext, role: str) -> Audio:
 
 async def _heard(stage: StageContext, audio_id: str, duration_s: float) -> Heard:
     cqt = await stage.load(audio_id, "cqt") if stage.card.latent_matching is None else None
-    return Heard(cqt, await stage.load(audio_id, "full_audio_latent"), duration_s)
+    return Heard(audio_id, cqt, await stage.load(audio_id, "full_audio_latent"), duration_s)

@@ -1,8 +1,9 @@
 """Match: every query of a work meets its candidates. Ends a search.
 
 All candidates are ranked by their windows, then the best are compared in full and ranked anew: where they match, in
-which key and tempo, and what that proves. Up to `exact_candidates_max` candidates all are ranked; above, a shortlist
-from the index and some random strangers. A hit of the index counts only when the catalogue has a live row for it.
+which key and tempo, and what that proves, seen against the dataset's own strangers where there are enough of them. Up
+to `exact_candidates_max` candidates all are ranked; above, a shortlist from the index and some random strangers. A hit
+of the index counts only when the catalogue has a live row for it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import time
 from collections import defaultdict
 from typing import Any
 
+from models.library import Cohort
 from models.verdict import Comparison, identical
 from streams.answers import Answer, say
 from streams.artifacts import job_name, unpack
+from streams.cohort import cohort_of
 from streams.errors import Unavailable
 from streams.matches import Candidate, compare_block, describe, score_block
 from streams.records import Job, Match, SearchRequest
@@ -39,8 +42,9 @@ async def match(stage: StageContext) -> None:
     else:
         for query in queries:
             await _rank(stage, request, [query], await _shortlist(stage, request, query, candidates))
+    among = await cohort_of(stage, candidates)
     for query in queries:
-        matches = await _described(stage, request, query)
+        matches = await _described(stage, request, query, among)
         answer = Answer(
             "completed",
             stage.work.model_version,
@@ -77,7 +81,7 @@ async def _rank(stage: StageContext, request: SearchRequest, queries: list[Query
 
 
 async def _described(
-    stage: StageContext, request: SearchRequest, query: Query
+    stage: StageContext, request: SearchRequest, query: Query, among: Cohort | None
 ) -> tuple[tuple[Match, dict[str, Any]], ...]:
     """All that is told of a query's best candidates, as records and as JSON, best first, `limit` of them."""
     mine = await with_cqt(stage, query.audio_id, query.heard)
@@ -86,7 +90,7 @@ async def _described(
         block = [(candidate, await hear(stage, candidate)) for _, candidate in query.best[first : first + BLOCK]]
         usable = [(c, await with_cqt(stage, c.audio_id, heard)) for c, heard in block if heard is not None]
         comparisons = await stage.heavy(
-            compare_block, mine, [heard for _, heard in usable], stage.card, request.verbose_output
+            compare_block, mine, [heard for _, heard in usable], stage.card, request.verbose_output, among
         )
         found += [
             (candidate, identical(told, mine.duration_s) if _is_same(query, candidate) and told.score < 0.999 else told)

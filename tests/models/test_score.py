@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from models.score import matched_windows, max_then_means, similarities, sounding, window_scores
+from models.score import agreement, agreements, matched_windows, similarities, sounding, window_scores
 
 MATRICES = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.floats(0, 1, width=32))
 
@@ -59,18 +59,28 @@ def test_many_are_ranked_by_what_each_pair_scores(seed):
     random = np.random.default_rng(seed)
     counts = random.integers(0, 9, 12)
     tracks = [latents(random, int(count), int(random.integers(0, 2))) for count in counts]
-    ranked = max_then_means(tracks[:4], tracks)
+    ranked = agreements(tracks[:4], tracks)
     for row, query in enumerate(tracks[:4]):
         for column, candidate in enumerate(tracks):
-            alone = window_scores(similarities(query, candidate), sounding(query)).max_then_mean
+            alone = agreement(similarities(query, candidate), sounding(query), sounding(candidate))
             assert ranked[row, column] == pytest.approx(alone, abs=1e-6)
+
+
+def test_an_agreement_is_both_directions_the_shorter_sides_windows_weighing_more():
+    random = np.random.default_rng(1)
+    some = latents(random, 9)
+    assert agreement(similarities(some, some), 9, 9) == pytest.approx(1.0, abs=1e-6)
+    s = similarities(some[:1], some)
+    alone, back = float(s.max()), float(s.max(axis=0).mean())
+    assert agreement(s, 1, 9) == pytest.approx(0.9 * alone + 0.1 * back)
+    assert agreement(s.T, 9, 1) == pytest.approx(agreement(s, 1, 9))
 
 
 def test_ranking_nothing_gives_nothing():
     some = latents(np.random.default_rng(0), 3)
-    assert max_then_means([], [some]).shape == (0, 1)
-    assert max_then_means([some], []).shape == (1, 0)
-    assert max_then_means([some], [some[:0]]).tolist() == [[0.0]]
+    assert agreements([], [some]).shape == (0, 1)
+    assert agreements([some], []).shape == (1, 0)
+    assert agreements([some], [some[:0]]).tolist() == [[0.0]]
 
 
 def test_silent_windows_do_not_lower_what_a_track_reaches_with_itself():

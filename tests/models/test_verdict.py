@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models import card
+from models import card, library
 from models.card import Null
 from models.decode import decode
 from models.flac import to_flac
@@ -119,6 +119,11 @@ LEARNED = replace(  # judged by thresholds of the test's own, whatever the weigh
     calibration=replace(SMALL.calibration, slope=1.0, intercept=-3.0),  # even odds three deviations above the mean
     latent_matching=replace(SMALL.latent_matching, least_cosine=0.5, same_composition_p=0.5, style_only_p=0.1),
     null=Null(0.2, 0.0, 0.0, 0.04, 0.0, 0.0, 4_000),
+    library=replace(
+        SMALL.library,
+        related_agreement=0.8,
+        calibration=replace(SMALL.library.calibration, slope=2.0, intercept=-8.0),  # even odds at four spreads
+    ),
 )
 
 
@@ -145,7 +150,8 @@ def test_the_score_is_the_mean_of_windows_and_harmony(tune, arrangement):
     found = compare(learned(arrangement, like(SUBJECT, 0.8)), learned(tune, SUBJECT), LEARNED)
     assert found.windows.max_then_mean == pytest.approx(0.8, abs=0.01)
     assert found.qmax == compare(arrangement, tune, CARD).score
-    assert (found.metric, found.score) == ("max_then_mean_qmax", (found.windows.max_then_mean + found.qmax) / 2)
+    assert found.agreement == pytest.approx(0.8, abs=0.01)
+    assert (found.metric, found.score) == ("agreement_qmax", (found.agreement + found.qmax) / 2)
     assert found.verdict == "same_composition"
     assert found.p_match == pytest.approx(1 / (1 + np.exp(3 - (found.score - 0.2) / 0.04)))
     assert found.p_chance == pytest.approx(1e-6, abs=1e-6)
@@ -167,8 +173,8 @@ def test_the_evidence_is_the_run_of_windows_where_harmony_proves_nothing(strange
 def test_the_calibrated_probability_decides_the_verdict(stranger, tune, cosine, verdict):
     found = compare(learned(stranger, like(SUBJECT, cosine)), learned(tune, SUBJECT), LEARNED)
     assert found.verdict == verdict
-    assert bool(found.evidence) == (verdict == "same_composition")
-    assert (found.why is None) == bool(found.evidence)
+    assert bool(found.evidence) == (verdict != "no_relation")
+    assert (found.why is None) == (verdict == "same_composition")
 
 
 def test_harmony_that_proves_itself_decides_although_the_windows_tell_nothing(tune, arrangement):
@@ -192,9 +198,46 @@ def test_with_a_network_the_same_bytes_score_one_and_silence_nothing(tune, silen
 def test_a_part_is_wholly_in_its_whole_and_the_whole_only_partly_in_it(tune, stranger):
     part, whole = learned(stranger, SUBJECT[:3]), learned(tune, SUBJECT)
     there, back = compare(part, whole, LEARNED), compare(whole, part, LEARNED)
-    assert there.score > back.score + 0.15
-    assert there.p_match > back.p_match
-    assert there.p_chance < back.p_chance
+    assert there.windows.max_then_mean > back.windows.max_then_mean + 0.3
+    assert there.agreement == pytest.approx(back.agreement)
+    assert there.agreement > 0.85  # of a part and its whole the part is asked for
+
+
+def library_of(count):
+    return [(f"t{number}", unit(RANDOM.standard_normal((12, 128)))) for number in range(count)]
+
+
+def test_in_a_library_its_strangers_tell_what_a_score_is_worth(tune, stranger):
+    others = library_of(60)
+    among = library.cohort(others, LEARNED)
+    query = replace(tune, latents=SUBJECT, name="query")
+    friend = replace(stranger, latents=like(SUBJECT, 0.8), name="friend")
+    strangers = [replace(stranger, latents=latents, name=name) for name, latents in others]
+    first, *rest = compare_many(query, [friend, *strangers], LEARNED, among=among)
+    assert (first.metric, first.verdict, first.strangers) == ("library_normalised", "same_composition", 60)
+    assert first.p_chance < 1e-3
+    assert first.score > 0.9
+    assert {found.verdict for found in rest} <= {"no_relation", "style_only"}
+    assert min(found.p_chance for found in rest) <= 2 / 61
+    # The larger the score, the larger the probability and the smaller the chance.
+    ordered = sorted([first, *rest], key=lambda found: found.score)
+    assert [found.p_match for found in ordered] == sorted(found.p_match for found in ordered)
+    assert [found.p_chance for found in ordered] == sorted((found.p_chance for found in ordered), reverse=True)
+
+
+def test_in_a_library_silence_is_like_nothing(tune, silent):
+    among = library.cohort(library_of(50), LEARNED)
+    sound, nothing = learned(tune, SUBJECT), learned(silent, SUBJECT[:0])
+    for query, candidate in ((sound, nothing), (nothing, sound), (nothing, nothing)):
+        (found,) = compare_many(query, [candidate], LEARNED, among=among)
+        assert (found.score, found.p_match, found.p_chance, found.verdict) == (0.0, 0.0, 1.0, "no_relation")
+        assert "silent" in found.why
+
+
+def test_a_library_does_not_change_what_the_classical_encoder_says(tune, arrangement):
+    among = library.cohort(library_of(50), LEARNED)
+    told, alone = next(compare_many(arrangement, [tune], CARD, among=among)), compare(arrangement, tune, CARD)
+    assert (told.score, told.metric, told.strangers) == (alone.score, "qmax", None)
 
 
 def test_a_track_whose_transform_is_gone_is_still_judged_by_its_windows(tune, arrangement):
@@ -208,7 +251,7 @@ def test_a_track_whose_transform_is_gone_is_still_judged_by_its_windows(tune, ar
 def test_with_a_network_many_are_chosen_from_by_their_windows_alone(tune, arrangement, stranger, silent):
     tracks = [learned(tune, SUBJECT), learned(arrangement, like(SUBJECT, 0.7)), learned(silent, SUBJECT[:0])]
     bare = [replace(track, cqt=None) for track in tracks]
-    told = [[found.windows.max_then_mean for found in compare_many(query, tracks, LEARNED)] for query in tracks]
+    told = [[found.agreement for found in compare_many(query, tracks, LEARNED)] for query in tracks]
     np.testing.assert_allclose(preliminary(bare, bare, LEARNED), told, atol=1e-6)
 
 
