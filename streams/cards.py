@@ -15,7 +15,7 @@ from streams.errors import Defect
 
 DECODER = "decode-1"  # rises when `models.decode`, `models.flac` or `models.envelope` make something else of a file
 
-CURRENT = {"type2": "pitchclass_small"}  # encoder type: the card that new datasets are pinned to
+CURRENT = {"type1": "pitchclass_large", "type2": "pitchclass_small"}  # the cards that new datasets are pinned to
 
 
 def current(encoder_type: str) -> Card:

@@ -65,7 +65,7 @@ class SearchPlan:
     candidates_skipped: int
 
 
-def check_tasks(tasks: Iterable[str], encoder_type: str) -> tuple[str, ...]:
+def check_tasks(tasks: Iterable[str]) -> tuple[str, ...]:
     """The tasks without repeats, in the contract's order.
 
     Raises: `Invalid` `validation-failed`, every fault listed.
@@ -77,7 +77,7 @@ def check_tasks(tasks: Iterable[str], encoder_type: str) -> tuple[str, ...]:
             faults.append(_fault("tasks", f"'{task}' is no task; tasks are {', '.join(TASKS)}"))
         elif task not in pipeline.TASKS:
             faults.append(_fault("tasks", f"task '{task}' {NOT_BUILT}; built: {', '.join(pipeline.TASKS)}"))
-    _refuse(faults + _encoder_faults(encoder_type))
+    _refuse(faults)
     return tuple(task for task in TASKS if task in asked)
 
 
@@ -87,7 +87,7 @@ def check_search_fields(request: SearchRequest) -> SearchRequest:
     Raises: `Invalid` `field-not-allowed` for a field its search type forbids, else `validation-failed`.
     """
     request = request.model_copy(update={"search_type": request.search_type.lower()})
-    faults = _encoder_faults(request.encoder_type)
+    faults: list[Fault] = []
     if request.profile not in PROFILES:
         faults.append(_fault("profile", f"'{request.profile}' is no profile; profiles are {', '.join(PROFILES)}"))
     elif request.profile not in pipeline.PROFILES:
@@ -210,13 +210,6 @@ def _field_faults(request: SearchRequest) -> tuple[list[Fault], list[Fault]]:
         if rules[column] == "required" and not given:
             required.append(_fault(field, f"required in a {request.search_type} search"))
     return forbidden, required
-
-
-def _encoder_faults(encoder_type: str) -> list[Fault]:
-    if encoder_type in pipeline.ENCODER_TYPES:
-        return []
-    built = ", ".join(pipeline.ENCODER_TYPES)
-    return [_fault("encoder_type", f"encoder type '{encoder_type}' {NOT_BUILT}; built: {built}")]
 
 
 def _fault(field: str, detail: str) -> Fault:

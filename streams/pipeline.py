@@ -17,9 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 LANES = ("bulk", "live")
+
+EncoderType = Literal["type1", "type2"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def next_stage(wanted: Iterable[str], present: Iterable[str], failed: Iterable[s
 
 TASKS: Mapping[str, tuple[str, ...]] = {"full_audio_latent": ("cqt", "full_audio_latent")}  # task: kinds it stands for
 DEPTHS: Mapping[str, tuple[str, ...]] = {"track": ("full_audio_latent",)}  # depth: tasks both sides need
-ENCODER_TYPES = ("type2",)
+ENCODER_TYPES: tuple[EncoderType, ...] = get_args(EncoderType)
 PROFILES = ("search",)
 INDEXED = ("full_audio_latent",)  # the kinds whose rows are vectors in the index
 OUTCOMES = frozenset({"index", "result"})  # the kinds that end a work: not artifacts of an audio

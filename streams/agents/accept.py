@@ -27,7 +27,7 @@ async def accept(request: Upload | SearchRequest, stage: StageContext) -> None:
 
 async def accept_upload(upload: Upload, stage: StageContext) -> None:
     await stage.ledger.agree_on_job(upload.tenant, upload.job.id, "ingest", upload.job.index, upload.job.size)
-    tasks = check.check_tasks(upload.tasks, upload.encoder_type)
+    tasks = check.check_tasks(upload.tasks)
     if upload.dataset_id is None:
         dataset = await stage.catalogue.ensure_dataset(upload.tenant, upload.dataset_name)
     else:

@@ -12,8 +12,8 @@ from streams.api.schemas import IngestAnswer, Ingesting, NewIngest
 from streams.api.state import CATALOGUE, SETTINGS, tenant_of
 from streams.check import check_tasks, known_blob
 from streams.errors import Invalid
-from streams.pipeline import REQUEST_TOPICS
-from streams.records import EncoderType, Job, Upload, now
+from streams.pipeline import REQUEST_TOPICS, EncoderType
+from streams.records import Job, Upload, now
 
 
 async def type1(request: web.Request, body: NewIngest) -> Answer[IngestAnswer]:
@@ -33,7 +33,7 @@ async def _ingest(request: web.Request, body: NewIngest, encoder_type: EncoderTy
     if len(body.audio_blobs) > limit:
         fact = f"{len(body.audio_blobs)} blobs are named, the limit is {limit}"
         raise Invalid(fact, "send several requests", code="too-many-blobs")
-    tasks = check_tasks(body.tasks, encoder_type)
+    tasks = check_tasks(body.tasks)
     dataset = await catalogue.dataset_by_name(tenant, body.dataset_name)
     blobs = [await known_blob(tenant, name, catalogue) for name in dict.fromkeys(body.audio_blobs)]
     job_id, requested_at = f"ingest_job_{uuid.uuid4()}", now()

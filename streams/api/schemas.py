@@ -12,7 +12,6 @@ from pydantic import AfterValidator, BaseModel, Field, RootModel, model_serializ
 from streams import check
 from streams.api.reading import Body
 from streams.errors import Invalid
-from streams.pipeline import ENCODER_TYPES
 from streams.records import SearchRequest
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
@@ -65,7 +64,7 @@ class NewIngest(Body):
 
     @classmethod
     def rules_broken(cls, sound: Mapping[str, Any]) -> list[check.Fault]:
-        return _faults(lambda: check.check_tasks(sound.get("tasks", ["full_audio_latent"]), ENCODER_TYPES[0]))
+        return _faults(lambda: check.check_tasks(sound.get("tasks", ["full_audio_latent"])))
 
 
 class NewComprehensiveSearch(Body):

@@ -11,8 +11,8 @@ from streams.api.routing import Answer
 from streams.api.schemas import NewComprehensiveSearch, NewSearch, SearchAnswer, Searching
 from streams.api.state import CATALOGUE, SETTINGS, tenant_of
 from streams.check import check_search, check_search_fields, known_blob, look_for_search
-from streams.pipeline import REQUEST_TOPICS
-from streams.records import EncoderType, SearchRequest, now
+from streams.pipeline import REQUEST_TOPICS, EncoderType
+from streams.records import SearchRequest, now
 
 
 async def search_type1(request: web.Request, body: NewSearch) -> Answer[SearchAnswer]:

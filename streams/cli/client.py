@@ -13,10 +13,10 @@ import aiohttp
 
 from streams.cli.place import Server
 from streams.errors import Invalid, NotFound, SoundtraceError, Unavailable
+from streams.pipeline import EncoderType
 
 Data = dict[str, Any]
 
-ENCODER_TYPE = "type2"
 TRIES = 6  # of a call that the server asks to repeat later
 PAUSE_MAX_S = 60.0
 FIRST_LOOK_S = 0.2  # a search may be answered long before the server's Retry-After, which is whole seconds
@@ -57,9 +57,9 @@ class Client:
         except OSError as error:
             raise Invalid(f"the file cannot be read: {error.strerror}", "see its path and permissions") from None
 
-    async def start(self, kind: str, body: Mapping[str, Any]) -> str:
+    async def start(self, kind: str, encoder_type: EncoderType, body: Mapping[str, Any]) -> str:
         """The id of a new job; `kind` is `ingest` or `search`."""
-        data = await self._ask("POST", f"/{kind}/{ENCODER_TYPE}", lambda: {"json": dict(body)})
+        data = await self._ask("POST", f"/{kind}/{encoder_type}", lambda: {"json": dict(body)})
         return str(data["job_id"])
 
     async def jobs(self, limit: int) -> list[Data]:

@@ -8,26 +8,30 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streams.cli.matches import show
-from streams.cli.output import AsJson, document, tell
+from streams.cli.output import AsJson, Encoder, document, table, tell
 from streams.errors import Defect, Invalid
-
-ENCODER_TYPE = "type2"
 
 if TYPE_CHECKING:
     from models.card import Card
+    from models.hear import Decoded
     from models.verdict import Features
 
 
 def compare(
     query: Annotated[Path, typer.Argument(metavar="A", help="An audio file: the query.")],
     candidate: Annotated[Path, typer.Argument(metavar="B", help="An audio file: the candidate.")],
+    encoder: Encoder = "type2",
+    drums: Annotated[bool, typer.Option("--drums", help="Both are drum stems: compare how they are played.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare two files on this machine, without a server."""
+    if drums:
+        _compare_drums(query, candidate, as_json)
+        return
     from models import verdict
     from streams import cards, matches
 
-    card = cards.current(ENCODER_TYPE)
+    card = cards.current(encoder)
     heard, against = _heard(query, card), _heard(candidate, card)
     about = matches.Candidate(str(candidate), None, "", candidate.name, None, None, against.duration_s, {})
     _, match = matches.describe(1, about, verdict.compare(heard, against, card), card)
@@ -39,19 +43,40 @@ def compare(
         tell(why)
 
 
+def _compare_drums(query: Path, candidate: Path, as_json: bool) -> None:
+    """Drums have no pitch for an encoder, and no verdict is calibrated on them: a likeness of rhythm, 0..1."""
+    from models.flac import from_flac
+    from models.rhythm import RATE_HZ, rhythm
+    from models.score import agreement, similarities, sounding
+
+    mine, theirs = (rhythm(from_flac(_decoded(path).flac, RATE_HZ, 1)) for path in (query, candidate))
+    alike = round(agreement(similarities(mine, theirs), sounding(mine), sounding(theirs)), 3)
+    if as_json:
+        document({"query": str(query), "candidate": str(candidate), "rhythm_agreement": alike})
+        return
+    table(("query", "candidate", "rhythm_agreement"), [(query.name, candidate.name, f"{alike:.3f}")])
+
+
 def _heard(path: Path, card: Card) -> Features:
     from models import hear
-    from models.errors import AudioError, WrongWeights
+    from models.errors import WrongWeights
     from models.verdict import Features
 
-    try:
-        decoded = hear.decode_track(path.read_bytes(), None)
-    except OSError as error:
-        raise Invalid(f"{path} cannot be read: {error.strerror}", "see its path and permissions") from None
-    except AudioError as error:
-        raise Invalid(f"{path}: {error.message}", error.remedy, code=error.code) from None
+    decoded = _decoded(path)
     try:
         encoded = hear.encode_track(decoded.flac, card)
     except WrongWeights as error:
         raise Defect(error.message, error.remedy) from None
     return Features(encoded.cqt, encoded.latents, decoded.duration_s)
+
+
+def _decoded(path: Path) -> Decoded:
+    from models import hear
+    from models.errors import AudioError
+
+    try:
+        return hear.decode_track(path.read_bytes(), None)
+    except OSError as error:
+        raise Invalid(f"{path} cannot be read: {error.strerror}", "see its path and permissions") from None
+    except AudioError as error:
+        raise Invalid(f"{path}: {error.message}", error.remedy, code=error.code) from None

@@ -90,7 +90,7 @@ def _own(at: Server, files: list[Path], dataset: str) -> bool:
     body = {"search_type": "1:n", "candidate_dataset_name": dataset, "limit": 3}
     for file in files[:: max(1, len(files) // 3)][:3]:
         typer.echo(f"\n1:n  {file.name} in '{dataset}': first itself, then what resembles it")
-        job = asyncio.run(answer(at, body, str(file)))
+        job = asyncio.run(answer(at, "type2", body, str(file)))
         show((job["results"] or {"results": []})["results"])
         well = well and job["status"] == "completed"
     return well
@@ -98,7 +98,7 @@ def _own(at: Server, files: list[Path], dataset: str) -> bool:
 
 def _ingest(at: Server, files: list[Path], dataset: str) -> bool:
     began_s = time.monotonic()
-    done = asyncio.run(ingest_all(at, files, dataset, 10))
+    done = asyncio.run(ingest_all(at, files, dataset, "type2", files_per_job=10))
     typer.echo(summary(dataset, done, time.monotonic() - began_s))
     for file in done:
         if file.error:
@@ -166,7 +166,7 @@ def _ask(at: Server, question: Question) -> bool:
     typer.echo(f"\n{question.title}\n  asked     {question.asked}\n  expected  {question.expected}")
     began_s = time.monotonic()
     try:
-        job = asyncio.run(answer(at, body, question.query, question.candidate))
+        job = asyncio.run(answer(at, "type2", body, question.query, question.candidate))
     except SoundtraceError as error:
         typer.echo(f"  answered  no: {error}")
         return False

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streams.cli.output import AsJson, document, printable, progress, tell
+from streams.cli.output import AsJson, Encoder, document, printable, progress, tell
 
 if TYPE_CHECKING:
     from streams.cli.client import Client
     from streams.cli.place import Server
+    from streams.pipeline import EncoderType
 
 JOBS_AT_ONCE = 4  # so that the next files are uploaded while the last are heard
 
@@ -36,6 +37,7 @@ class Ingested:
 def ingest(
     paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files, folders, or - for a list on stdin.")],
     dataset: Annotated[str, typer.Option("--dataset", "-d", metavar="NAME", help="Made when there is none yet.")],
+    encoder: Encoder = "type2",
     as_json: AsJson = False,
 ) -> None:
     """Take audio files into a dataset."""
@@ -48,9 +50,9 @@ def ingest(
     if not files:
         formats = " ".join(settings.upload_formats)
         raise Invalid(f"there is no audio file in {', '.join(paths)}", f"name files, or folders with {formats} in them")
-    began_s = time.monotonic()
+    began_s, files_per_job = time.monotonic(), settings.blobs_per_ingest
     with progress("ingesting", len(files)) as one_done:
-        done = asyncio.run(ingest_all(at, files, dataset, settings.blobs_per_ingest, one_done))
+        done = asyncio.run(ingest_all(at, files, dataset, encoder, files_per_job=files_per_job, one_done=one_done))
     wall_s = time.monotonic() - began_s
     failed = [file for file in done if file.error]
     if as_json:
@@ -65,7 +67,13 @@ def ingest(
 
 
 async def ingest_all(
-    at: Server, files: list[Path], dataset: str, files_per_job: int, one_done: Callable[[], None] = lambda: None
+    at: Server,
+    files: list[Path],
+    dataset: str,
+    encoder: EncoderType,
+    *,
+    files_per_job: int,
+    one_done: Callable[[], None] = lambda: None,
 ) -> list[Ingested]:
     """Upload and ingest all files and wait for their end; in the order given."""
     from streams.cli.client import Client
@@ -76,7 +84,7 @@ async def ingest_all(
 
     async def in_turn(group: list[Ingested]) -> None:
         async with turn:
-            await _ingest_group(client, group, dataset)
+            await _ingest_group(client, group, dataset, encoder)
         for _ in group:
             one_done()
 
@@ -88,7 +96,7 @@ async def ingest_all(
     return todo
 
 
-async def _ingest_group(client: Client, group: list[Ingested], dataset: str) -> None:
+async def _ingest_group(client: Client, group: list[Ingested], dataset: str, encoder: EncoderType) -> None:
     from streams.errors import InputError
 
     uploaded: dict[str, Ingested] = {}
@@ -104,7 +112,8 @@ async def _ingest_group(client: Client, group: list[Ingested], dataset: str) -> 
             uploaded[blob["blob_name"]] = file
     if not uploaded:
         return
-    job = await client.ended(await client.start("ingest", {"dataset_name": dataset, "audio_blobs": list(uploaded)}))
+    body = {"dataset_name": dataset, "audio_blobs": list(uploaded)}
+    job = await client.ended(await client.start("ingest", encoder, body))
     for told in job["files"]:
         file = uploaded[told["blob_name"]]
         file.track_id, file.reused, file.health = told["track_id"], told["reused"], told["health"]

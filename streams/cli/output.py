@@ -10,7 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
+from streams.pipeline import EncoderType
+
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
+
+Encoder = Annotated[
+    EncoderType,
+    typer.Option("--encoder", help="type2 hears in windows of 10 s; type1 in 20 s, slower: for whole tracks."),
+]
 
 
 def tell(line: str) -> None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streams.cli.matches import filename, show
-from streams.cli.output import AsJson, document, printable, tell
+from streams.cli.output import AsJson, Encoder, document, printable, tell
 from streams.errors import Invalid
 
 if TYPE_CHECKING:
     from streams.cli.client import Client
     from streams.cli.place import Server
+    from streams.pipeline import EncoderType
 
 Body = dict[str, Any]
 KNOWN_TO_SERVER = re.compile(r"^(dataset/|[a-z][a-z0-9+.-]*:)")  # a blob name, or the URI of what came by Kafka
@@ -31,6 +32,7 @@ def search(
     source: Annotated[
         str | None, typer.Option("--from", metavar="NAME", help="For every track of this one: m:n.")
     ] = None,
+    encoder: Encoder = "type2",
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="Matches for each query.")] = 10,
     verbose: Annotated[bool, typer.Option("--verbose", help="Every evidence of a match, and all windows.")] = False,
     as_json: AsJson = False,
@@ -42,7 +44,7 @@ def search(
     body: Body = {"search_type": search_type, "limit": limit, "verbose_output": verbose}
     body |= {"candidate_dataset_name": inside} if inside else {}
     body |= {"query_dataset_name": source} if source else {}
-    job = asyncio.run(answer(server(), body, query, candidate))
+    job = asyncio.run(answer(server(), encoder, body, query, candidate))
     entries = job["results"]["results"] if job["results"] else []
     if as_json:
         document(job)
@@ -57,7 +59,9 @@ def search(
         raise typer.Exit(1)
 
 
-async def answer(at: Server, body: Body, query: str | None = None, candidate: str | None = None) -> dict[str, Any]:
+async def answer(
+    at: Server, encoder: EncoderType, body: Body, query: str | None = None, candidate: str | None = None
+) -> dict[str, Any]:
     """Ask, wait, and give the ended job's data; files that are named are uploaded first."""
     from streams.cli.client import Client
 
@@ -65,7 +69,7 @@ async def answer(at: Server, body: Body, query: str | None = None, candidate: st
         for field, named in (("query_url", query), ("candidate_url", candidate)):
             if named:
                 body[field] = await blob_of(client, named)
-        return await client.ended(await client.start("search", body))
+        return await client.ended(await client.start("search", encoder, body))
 
 
 async def blob_of(client: Client, named: str) -> str:

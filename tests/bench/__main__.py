@@ -12,7 +12,12 @@ from pathlib import Path
 
 from tests.bench import report
 
-OPTIONS = {"overhead": ("tracks",), "latency": ("searches", "load"), "pairs": ("uploads",)}  # of each benchmark
+OPTIONS: dict[str, tuple[str, ...]] = {  # of each benchmark
+    "overhead": ("tracks",),
+    "latency": ("searches", "load"),
+    "pairs": ("uploads",),
+    "encoders": (),
+}
 
 
 def main() -> None:

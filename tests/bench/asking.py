@@ -38,7 +38,7 @@ class Asker:
     async def over_http(self, query: str) -> dict[str, float]:
         began_s = time.time()
         body = {"search_type": "1:n", "query_url": query, "candidate_dataset_name": DATASET}
-        job_id = await self.client.start("search", body)
+        job_id = await self.client.start("search", "type2", body)
         await until_completed(self.client, job_id, POLL_S)
         seen_s = time.time()
         await self.watcher.ended(job_id)

@@ -51,7 +51,7 @@ async def _pairs(home: Running, pure: Pure, client: Client) -> dict[str, Any]:
         baseline_s += (await asyncio.to_thread(pure.compare, query, others))["compare"]
     before, cpu_before, began = spent(home), cpu(home), time.perf_counter()
     body = {"search_type": "m:n", "query_dataset_name": DATASET, "candidate_dataset_name": DATASET}
-    job_id = await client.start("search", body)
+    job_id = await client.start("search", "type2", body)
     await until_completed(client, job_id, POLL_S)
     pipeline_s = time.perf_counter() - began
     await asyncio.sleep(SETTLE_S)

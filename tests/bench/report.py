@@ -62,12 +62,13 @@ def circumstances(command: str) -> dict[str, Any]:
     }
 
 
-def keep(name: str, folder: Path, about: dict[str, Any], figures: dict[str, Any]) -> None:
-    """Write `<date>-<name>.json`."""
+def keep(name: str, folder: Path, about: dict[str, Any], figures: dict[str, Any]) -> Path:
+    """Write `<date>-<name>.json`; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{about['date'][:10]}-{name}.json"
     path.write_text(json.dumps(rounded({**about, **figures}), indent=1) + "\n")
     print(f"\nwritten: {path.name}", flush=True)
+    return path
 
 
 def _shown(cell: Cell) -> str:

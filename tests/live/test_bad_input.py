@@ -87,7 +87,6 @@ def told(home: RunningHome) -> dict[str, list[Record]]:
         "wrong size": upload(good, size_bytes=1),
         "no such task": upload(good, tasks=("karaoke",)),
         "task not built": upload(good, tasks=("stem_vocals",)),
-        "type not built": upload(good, encoder_type="type1"),
         "webhook": upload(good, webhook_url="http://169.254.169.254/"),
         "new dataset": upload(good, dataset="made by an upload"),
         "gone dataset": upload(good, dataset_id="00000000-0000-4000-8000-000000000000"),
@@ -140,7 +139,6 @@ def test_a_place_we_may_not_read_from_is_refused_and_nothing_is_opened(told, nam
         ("wrong size", "hash-mismatch"),
         ("no such task", "validation-failed"),
         ("task not built", "validation-failed"),
-        ("type not built", "validation-failed"),
     ],
 )
 def test_an_upload_that_cannot_be_done_is_dead_lettered(told, name, code):

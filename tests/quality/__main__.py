@@ -5,6 +5,7 @@ beat.
 `ladder`: every clip, changed in one way, is a query among all unchanged ones; found is the clip itself.
 `ear`: re-arranged and changed music of two Debian packages, encoders beside their peers; half an hour the first time.
 `synthetic`: held-out compositions, four performances each, a melody alone among them; needs the extra `train`.
+`drums`: grooves, four performances each as drum stems: the descriptor of rhythm beside others; needs it as well.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from tests.bench import report
 
-NAMES = ("arrangements", "ladder", "ear", "synthetic")
+NAMES = ("arrangements", "ladder", "ear", "synthetic", "drums")
 RESULTS = Path(__file__).with_name("results")
 
 
@@ -32,7 +33,11 @@ def main() -> None:
     for name in asked.names or NAMES:
         about = report.circumstances(f"ops/quality {name}")
         print(f"\n── {name}: {about['machine']}, load {os.getloadavg()[0]:.1f}", flush=True)
-        report.keep(name, asked.out, about, import_module(f"tests.quality.{name}").measure())
+        measured = import_module(f"tests.quality.{name}")
+        figures = measured.measure()
+        path = report.keep(name, asked.out, about, figures)
+        if hasattr(measured, "picture"):
+            measured.picture(figures, path.with_suffix(".png"))
 
 
 if __name__ == "__main__":

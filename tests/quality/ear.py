@@ -2,7 +2,8 @@
 
 Every rendition is a query among all others of its set; found are the others of its work. Short queries, cut from the
 first changed rendition, are searched among the whole other renditions. Where a system says which places of a pair are
-the same, they are looked up in the beats of the work.
+the same, they are looked up in the beats of the work. Both sets together are the library that the shipped encoders
+are searched in.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 
 from tests.bench import report
@@ -28,11 +32,39 @@ SEED = 20_261_121
 
 def measure() -> dict[str, Any]:
     sets = {"OpenMSX": openmsx.renditions(), "Wesnoth": wesnoth.renditions()}
-    figures = judged([ours.SHIPPED, ours.WINDOWS, *peers()], sets)
-    figures["trust"] = {name: ours.trust(every) for name, every in sets.items()}
-    rows = [[name, *(f"{value:.4g}" for value in row.values())] for name, row in figures["trust"].items()]
-    report.table("verdicts and probabilities of all pairs", ["set", *figures["trust"]["OpenMSX"]], rows)
+    every = [one for some in sets.values() for one in some]
+    mine: list[System] = []
+    for card in ours.CARDS:
+        searched = [ours.features(one.samples(), card) for one in every]
+        mine += [ours.shipped(card, searched), ours.pairs_alone(card), ours.windows(card)]
+    figures = judged([*mine, *peers()], sets)
+    figures["trust"] = {card.model_version: ours.trust(sets, card) for card in ours.CARDS}
+    for version, ways in figures["trust"].items():
+        rows = [
+            [f"{way}: {name}", *(f"{value:.4g}" for value in row.values())]
+            for way, told in ways.items()
+            for name, row in told["worth"].items()
+        ]
+        header = ["pairs of", *next(iter(ways.values()))["worth"]["both together"]]
+        report.table(f"{version}: verdicts and probabilities of all pairs", header, rows)
     return figures
+
+
+def picture(figures: dict[str, Any], path: Path) -> None:
+    """How strangers' `p_chance` is spread: where it tells the truth, along the diagonal."""
+    mpl.use("Agg")
+    drawn, axes = plt.subplots(figsize=(5, 5))
+    for version, ways in figures["trust"].items():
+        for way, told in ways.items():
+            quantiles = told["p_chance_quantiles"]
+            axes.plot(quantiles, np.linspace(0, 1, len(quantiles)), label=f"{version}, {way}")
+    axes.plot([0, 1], [0, 1], "k:", linewidth=1)
+    axes.set(xlabel="p_chance at most", ylabel="share of strangers", title="strangers of both sets, all pairs")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    drawn.tight_layout()
+    drawn.savefig(path, dpi=100, metadata={"Software": None})
+    plt.close(drawn)
 
 
 def judged(systems: Sequence[System], sets: Mapping[str, Sequence[Rendition]]) -> dict[str, Any]:

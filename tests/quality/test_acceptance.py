@@ -19,6 +19,7 @@ from models.training.production import produce
 from models.training.songs import song
 from models.training.sound import stem_waveforms
 from models.verdict import compare_many
+from streams import cards
 from tests.quality import measures, ours
 from tests.quality.changes import RATE_HZ
 
@@ -26,6 +27,7 @@ SONGS, PERFORMANCES, SOLO = 12, 3, 2
 SEED = 500
 DURATION_S = 30.0
 FONT = "TimGM6mb"
+CARD = cards.current("type2")
 
 
 @cache
@@ -37,9 +39,9 @@ def compared():
         for index in range(PERFORMANCES):
             played = perform(composition, SEED + index, DURATION_S, solo=index == SOLO, fonts=(FONT,))
             dry = sum(stem_waveforms(played, RATE_HZ).values(), np.zeros(round(DURATION_S * RATE_HZ), np.float32))
-            heard.append(ours.features(produce(dry, played.production, RATE_HZ, SEED + index)))
+            heard.append(ours.features(produce(dry, played.production, RATE_HZ, SEED + index), CARD))
             labels.append(composition.name)
-    found = [list(compare_many(query, heard, ours.CARD)) for query in heard]
+    found = [list(compare_many(query, heard, CARD)) for query in heard]
     score, windows, harmony = (
         np.array([[told(one) for one in row] for row in found])
         for told in (lambda one: one.score, lambda one: one.windows.max_then_mean, lambda one: one.qmax)

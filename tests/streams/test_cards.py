@@ -5,7 +5,7 @@ import pytest
 from streams import cards, pipeline
 from streams.errors import Defect
 
-VERSIONS = [("type2", "classical-0"), ("type2", "pitchclass-small-1")]
+VERSIONS = [("type1", "pitchclass-large-1"), ("type2", "classical-0"), ("type2", "pitchclass-small-2")]
 KINDS = [row.kind for row in pipeline.ARTIFACTS if row.kind not in pipeline.OUTCOMES]
 
 
@@ -32,7 +32,7 @@ def test_only_what_an_encoder_makes_is_named_after_it():
         "waveform": 1,
         "envelope": 1,
         "cqt": 1,
-        "full_audio_latent": 2,
+        "full_audio_latent": 3,
     }
 
 

@@ -10,7 +10,7 @@ from streams.records import Job, SearchRequest, SearchResult, Upload, now
 from streams.stores.vectors import Collection
 from streams.switch import switch
 
-OLD, NEW = "classical-0", "pitchclass-small-1"
+OLD, NEW = "classical-0", cards.current("type2").model_version
 
 
 @pytest.fixture

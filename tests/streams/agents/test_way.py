@@ -11,6 +11,8 @@ from streams.records import Feature, Job, SearchRequest, SearchResult, Upload, n
 from tests import signals
 from tests.streams.conftest import TUNES
 
+NEW = cards.current("type2").model_version
+
 
 async def test_an_upload_passes_every_stage_and_ends_with_its_index_feature(way):
     await way.ingest("first")
@@ -155,7 +157,7 @@ async def test_the_probabilities_and_what_they_were_calibrated_on_are_told_alike
         assert told["calibration"] == {
             "source": "shipped",
             "pairs": card.calibration.n_pairs,
-            "model_version": "pitchclass-small-1",
+            "model_version": NEW,
         }
     same, other = result.matches
     assert same.p_match > other.p_match
@@ -195,7 +197,7 @@ async def test_datasets_of_different_model_versions_are_refused_with_what_to_do(
     await way.ingest("first", dataset="new")
     (result,) = await way.search("m:n", query_dataset_name="new", candidate_dataset_name="old")
     assert (result.status, result.error.code) == ("failed", "model-versions-differ")
-    for named in ("classical-0", "pitchclass-small-1"):
+    for named in ("classical-0", NEW):
         assert named in result.error.message
     assert "soundtrace reindex" in result.error.remedy
 
@@ -208,4 +210,27 @@ async def test_a_query_is_encoded_by_what_the_dataset_is_pinned_to(way, monkeypa
     assert (result.model_version, result.matches[0].metric) == ("classical-0", "qmax")
     uris = {"query_uri": way.uri("first"), "candidate_uri": way.uri("first-higher")}
     (result,) = await way.search("1:1", "new", **uris)
-    assert (result.model_version, result.matches[0].metric) == ("pitchclass-small-1", "max_then_mean_qmax")
+    assert (result.model_version, result.matches[0].metric) == (NEW, "agreement_qmax")
+
+
+async def test_both_types_hear_one_track_and_share_what_does_not_depend_on_them(way):
+    await way.ingest("first", "other")
+    await way.ingest("first", encoder_type="type1")
+    assert way.passed == ["uploads", "work.bulk.encode", "work.bulk.index"]
+    features = [codec.decode(out.value, "feature") for out in way.told if out.topic == "features"]
+    reused = {feature.kind: feature.reused for feature in features}
+    assert reused == {"envelope": True, "cqt": True, "full_audio_latent": False, "index": False}
+    for encoder_type, expected in (("type1", ["first.wav"]), ("type2", ["first.wav", "other.wav"])):
+        fields = {"query_uri": way.uri("first-higher"), "candidate_dataset_name": "demo", "encoder_type": encoder_type}
+        (result,) = await way.search("1:n", encoder_type, **fields)
+        assert result.model_version == cards.current(encoder_type).model_version
+        assert sorted(match.filename for match in result.matches) == expected
+        assert result.matches[0].verdict == "same_composition"
+
+
+async def test_a_type_that_no_track_was_ingested_with_is_refused_with_what_to_do(way):
+    await way.ingest("first")
+    fields = {"query_uri": way.uri("first"), "candidate_dataset_name": "demo", "encoder_type": "type1"}
+    (result,) = await way.search("1:n", **fields)
+    assert (result.status, result.error.code) == ("failed", "encoder-not-ingested")
+    assert "type1" in result.error.remedy

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from streams import pipeline
 from streams.records import Upload
 from tests.streams.api.conftest import TENANT, Api
 
@@ -94,11 +95,13 @@ async def test_a_wrong_request_starts_nothing(
     assert (await api.call("GET", "/trace/v1/jobs"))[1]["data"]["jobs"] == []
 
 
-async def test_type1_is_refused_by_name(api: Api, dataset_id: str) -> None:
+@pytest.mark.parametrize("encoder_type", pipeline.ENCODER_TYPES)
+async def test_the_path_says_which_encoder_hears(api: Api, dataset_id: str, encoder_type: str) -> None:
     body = {"dataset_name": "d", "audio_blobs": [await api.has_blob()]}
-    status, answer, _ = await api.call("POST", "/trace/v1/ingest/type1", json=body)
-    assert (status, answer["code"]) == (400, "validation-failed")
-    assert "type1" in answer["detail"]
+    status, _, _ = await api.call("POST", f"/trace/v1/ingest/{encoder_type}", json=body)
+    assert status == 202
+    (upload,) = api.broker.records("upload")
+    assert upload.encoder_type == encoder_type
 
 
 async def test_another_tenants_blob_does_not_exist(api: Api, dataset_id: str) -> None:

@@ -91,7 +91,7 @@ async def test_a_wrong_request_starts_nothing(
     assert api.broker.published == []
 
 
-@pytest.mark.parametrize("path", ["search/type1", "comprehensive1/type1", "comprehensive1/type2"])
+@pytest.mark.parametrize("path", ["comprehensive1/type1", "comprehensive1/type2"])
 async def test_what_is_not_built_is_refused_by_name(api: Api, blob: str, path: str) -> None:
     status, answer, _ = await api.call("POST", f"/trace/v1/{path}", json={**ONE_TO_N, "query_url": blob})
     assert (status, answer["code"]) == (400, "validation-failed")

@@ -25,7 +25,7 @@ def tune(tmp_path: Path) -> str:
 
 def test_a_file_is_the_same_as_itself_from_its_first_second_to_its_last(run: Run, tune: str) -> None:
     told = json.loads(run("compare", tune, tune, "--json").out)
-    assert told["payload"]["metric"] == "max_then_mean_qmax"
+    assert told["payload"]["metric"] == "agreement_qmax"
     evidence = told["evidence"][0]
     assert told["score"] >= 0.999
     assert (evidence["transposition_semitones"], evidence["tempo_ratio"]) == (0, 1.0)
@@ -37,6 +37,34 @@ def test_silence_is_like_nothing_and_the_reason_is_told(run: Run, tune: str, tmp
     ended = run("compare", str(tmp_path / "silence.wav"), tune)
     assert ended.out.splitlines()[1] == "silence.wav\ttune.wav\t0.000\tno_relation\t–\t–\t–"
     assert ended.err == "The query is silent.\n"
+
+
+def test_drum_stems_are_compared_by_how_they_are_played(run: Run, tmp_path: Path) -> None:
+    def beat(name: str, pattern: str, beat_s: float) -> str:
+        """Low thumps, high hisses, eight bars of them."""
+        rng, step = np.random.default_rng(3), round(beat_s * RATE_HZ / 4)
+        fading = np.exp(-np.arange(step) / (0.03 * RATE_HZ))
+        sounds = {
+            "k": fading * np.sin(2 * np.pi * 60 * np.arange(step) / RATE_HZ),
+            "s": fading * np.convolve(rng.normal(0, 0.3, step), [0.5, 0.5], "same"),
+            ".": np.zeros(step),
+        }
+        soundfile.write(tmp_path / name, 0.5 * np.concatenate([sounds[sign] for sign in 8 * pattern]), RATE_HZ)
+        return str(tmp_path / name)
+
+    first = beat("first.wav", "k...s...k.k.s...", 0.5)
+    faster = beat("faster.wav", "k...s...k.k.s...", 0.42)
+    other = beat("other.wav", "k..k..k...s.k...", 0.5)
+    told = [json.loads(run("compare", "--drums", first, path, "--json").out) for path in (first, faster, other)]
+    same, again, stranger = (one["rhythm_agreement"] for one in told)
+    assert same == pytest.approx(1.0, abs=1e-3)
+    assert again > stranger + 0.05
+    assert run("compare", "--drums", first, first).out.splitlines()[1] == "first.wav\tfirst.wav\t1.000"
+
+
+def test_the_encoder_can_be_chosen(run: Run, tune: str) -> None:
+    told = json.loads(run("compare", tune, tune, "--encoder", "type1", "--json").out)
+    assert told["model_version"].startswith("pitchclass-large-")
 
 
 def test_what_is_no_audio_is_named_with_its_reason(run: Run, tune: str, tmp_path: Path) -> None:
