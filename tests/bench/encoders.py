@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from models import hear, library
 from models.card import Card
@@ -38,7 +39,8 @@ REPEATS = 3
 async def measure(asked: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(1)
     flac = _four_minutes()
-    figures = {card.model_version: _figures(flac, card) for card in map(cards.current, pipeline.ENCODER_TYPES)}
+    with threadpool_limits(1):
+        figures = {card.model_version: _figures(flac, card) for card in map(cards.current, pipeline.ENCODER_TYPES)}
     rows = [[name, *row.values()] for name, row in figures.items()]
     report.table("one thread, tracks of four minutes", ["encoder", *next(iter(figures.values()))], rows)
     return {"track_s": TRACK_S, "encoders": figures}
