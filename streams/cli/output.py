@@ -16,7 +16,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead 
 
 Encoder = Annotated[
     EncoderType,
-    typer.Option("--encoder", help="type2 hears in windows of 10 s; type1 in 20 s, slower: for whole tracks."),
+    typer.Option("--encoder", help="type2 is the small network; type1 the deeper one: finds more, and takes longer."),
 ]
 
 
