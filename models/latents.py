@@ -46,7 +46,11 @@ def windows(frames: int, hearing: Hearing) -> Sequence[tuple[int, int]]:
     A track shorter than a window is one window of its own length. Where more than half a hop would be left over at the
     end, one more window begins a hop later and is as much shorter as the track ends earlier.
     """
-    length, hop = round(hearing.window_s / hearing.frame_s), hearing.window_hop_s / hearing.frame_s
+    return placed(frames, round(hearing.window_s / hearing.frame_s), hearing.window_hop_s / hearing.frame_s)
+
+
+def placed(frames: int, length: int, hop: float) -> Sequence[tuple[int, int]]:
+    """The same of windows of `length` frames, one every `hop` frames."""
     count = 1 + max(0, int((frames - length) / hop))
     if frames - (round((count - 1) * hop) + length) > hop / 2:
         count += 1

@@ -14,6 +14,8 @@ were not varied. Vectors have no negative component, so strangers' scores are hi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import librosa
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal.windows import tukey
 
 from models.decode import SILENT_PEAK
+from models.latents import placed
 
 RATE_HZ = 22_050
 WINDOW_S, WINDOW_HOP_S = 10.0, 2.0  # as the pitch-class networks'
@@ -66,14 +69,9 @@ def rhythm(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return made
 
 
-def windows(frames: int) -> list[tuple[int, int]]:
-    """First frame of every window, and the one behind its last, placed as `models.latents.windows` places them."""
-    length, hop = round(WINDOW_S * FRAMES_PER_S), WINDOW_HOP_S * FRAMES_PER_S
-    count = 1 + max(0, int((frames - length) / hop))
-    if frames - (round((count - 1) * hop) + length) > hop / 2:
-        count += 1
-    starts = [round(index * hop) for index in range(count)]
-    return [(start, min(start + length, frames)) for start in starts]
+def windows(frames: int) -> Sequence[tuple[int, int]]:
+    """First frame of every window of a stem, and the one behind its last."""
+    return placed(frames, round(WINDOW_S * FRAMES_PER_S), WINDOW_HOP_S * FRAMES_PER_S)
 
 
 def onsets(samples: NDArray[np.float32]) -> Onsets:
