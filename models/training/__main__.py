@@ -1,18 +1,21 @@
 """`python -m models.training STEP`: from nothing to weights, one step at a time or `all`; each goes on where it was.
 
-tunes       parse music21's corpus                                   4 minutes, once
-bank        render every note of the soundfonts                      4 minutes, once
-corpus      render shards: --way bank|audio --seeds FIRST:LAST       8 s, or 6 minutes, a shard on one core
-learn NAME  train a network on all shards, from the weights there    hours; safe to interrupt
-plot NAME   draw its curves beside its card
-all         the shipped recipe: everything above with the defaults
+tunes           parse music21's corpus                                   4 minutes, once
+bank            render every note of the soundfonts                      4 minutes, once
+corpus          render shards: --way bank|audio --seeds FIRST:LAST       8 s, or 6 minutes, a shard on one core
+learn NAME      the runs of its recipe that its curves do not tell of, or one more with --steps;
+                goes on from the weights that are there                  hours; safe to interrupt
+plot NAME       draw its curves beside its card
+calibrate NAME  fit what its scores are worth, into its card             2 minutes
+all             the shipped recipe of every network: all of the above    from nothing 4 hours on one core
+
+What is shipped is there already: `all` from nothing is after removing models/weights' safetensors and curves.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from models import card
@@ -21,7 +24,6 @@ from models.training.tunes import tunes
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 HEARING = card.load("classical").hearing  # the constant-Q transform is the same for all encoders
-BANK_SHARDS = range(60)
 VALIDATION_SHARDS = range(2)
 
 
@@ -42,15 +44,13 @@ def main() -> None:
     if asked.step == "all":
         corpus.render(folder, "validation", "bank", VALIDATION_SHARDS, HEARING, processes=processes)
         corpus.render(folder, "validation", "audio", [0], HEARING, processes=processes)
-        corpus.render(folder, "train", "bank", BANK_SHARDS, HEARING, processes=processes)
     for name in _networks(asked):
         if asked.step in {"learn", "all"}:
-            recipe = learn.RECIPES[name]
-            rate = asked.learning_rate or recipe.learning_rate
-            recipe = replace(recipe, steps=asked.steps or recipe.steps, learning_rate=rate)
-            learn.learn(recipe, folder, asked.out, HEARING, seed=asked.seed)
+            for run in _runs(learn.RECIPES[name], asked):
+                corpus.render(folder, "train", "bank", range(run.shards), HEARING, processes=processes)
+                learn.learn(learn.RECIPES[name], run, folder, WEIGHTS, HEARING)
         if asked.step in {"learn", "plot", "all"}:
-            plot.curves(learn.curves_path(asked.out, name))
+            plot.curves(learn.curves_path(WEIGHTS, name))
         if asked.step in {"calibrate", "all"}:
             calibrate.calibrate(name, folder, WEIGHTS)
 
@@ -59,6 +59,14 @@ def _networks(asked: argparse.Namespace) -> list[str]:
     if asked.step == "all":
         return list(learn.RECIPES)
     return [asked.name] if asked.step in {"learn", "plot", "calibrate"} else []
+
+
+def _runs(recipe: learn.Recipe, asked: argparse.Namespace) -> tuple[learn.Run, ...]:
+    """The recipe's that are missing, or the one that was asked for."""
+    if asked.steps is None:
+        return learn.missing_runs(recipe, WEIGHTS)
+    last = recipe.runs[-1]
+    return (learn.Run(asked.seed, asked.steps, asked.learning_rate or last.learning_rate, asked.shards or last.shards),)
 
 
 def _arguments() -> argparse.Namespace:
@@ -70,14 +78,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--folder", type=Path, default=cache_folder(), help="cache of the corpus (default: %(default)s)"
     )
-    parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the weights (default: beside the cards)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="N")
     parser.add_argument("--split", choices=tuple(corpus.SONG_SEEDS), default="train")
     parser.add_argument("--way", choices=corpus.WAYS, default="bank")
     parser.add_argument("--seeds", default="0:60", metavar="FIRST:LAST", help="shards, the last left out")
-    parser.add_argument("--steps", type=int, help="instead of the recipe's")
-    parser.add_argument("--learning-rate", type=float, help="instead of the recipe's: less where a run goes on")
-    parser.add_argument("--seed", type=int, default=1, help="of the run")
+    parser.add_argument("--steps", type=int, help="of one more run, instead of the recipe's")
+    parser.add_argument("--learning-rate", type=float, help="of that run (default: as the recipe's last)")
+    parser.add_argument("--shards", type=int, help="of the note bank in that run (default: as the recipe's last)")
+    parser.add_argument("--seed", type=int, default=3, help="of that run")
     return parser.parse_args()
 
 

@@ -30,16 +30,25 @@ from models.training.performance import STEMS
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """One run of training, which goes on from the weights that are there, on the corpus' first `shards` shards."""
+
+    seed: int
+    steps: int
+    learning_rate: float
+    shards: int
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one network is trained; with `begins_as` it takes over all that the network of that name has learned."""
+    """How one network is trained, run by run; with `begins_as` it takes over what the network of that name learned."""
 
     name: str
     architecture: Architecture
     window_s: float
     compositions: int
     views: int
-    steps: int
-    learning_rate: float
+    runs: tuple[Run, ...]
     temperature: float = 0.08
     weight_decay: float = 1e-2
     warmup_steps: int = 150
@@ -48,27 +57,41 @@ class Recipe:
     begins_as: str | None = None
 
 
-SMALL = Recipe("pitchclass_small", Architecture(24, 3, (64, 96, 128), (2,), 128), 10.0, 48, 3, 5_000, 2e-3)
+SMALL = Recipe(
+    "pitchclass_small",
+    Architecture(24, 3, (64, 96, 128), (2,), 128),
+    window_s=10.0,
+    compositions=48,
+    views=3,
+    runs=(Run(1, 5_000, 2e-3, 60), Run(2, 4_000, 1e-3, 85)),
+)
 LARGE = Recipe(
     "pitchclass_large",
     Architecture(24, 3, (64, 96, 128, 256, 256), (2, 4), 128),
     window_s=10.0,
     compositions=48,
     views=3,
-    steps=1_500,
-    learning_rate=1e-3,
+    runs=(Run(2, 1_500, 1e-3, 85),),
     begins_as="pitchclass_small",
 )
 RECIPES = {recipe.name: recipe for recipe in (SMALL, LARGE)}
 
 
-def learn(recipe: Recipe, folder: Path, out: Path, hearing: Hearing, *, seed: int, validate_every: int = 500) -> Path:
-    """Train, from `out`'s weights where there are some, on all shards in `folder`, and on those that come meanwhile.
+def missing_runs(recipe: Recipe, out: Path) -> tuple[Run, ...]:
+    """The runs of a recipe that `out`'s curves do not tell of, or tell of as broken off."""
+    told = curves_path(out, recipe.name)
+    done = json.loads(told.read_text())["runs"] if told.exists() else []
+    complete = {(run["seed"], run["steps"]) for run in done}
+    return tuple(run for run in recipe.runs if (run.seed, run.steps) not in complete)
+
+
+def learn(recipe: Recipe, run: Run, folder: Path, out: Path, hearing: Hearing, *, validate_every: int = 500) -> Path:
+    """Train one run, from `out`'s weights where there are some; of its shards those that are there, or come meanwhile.
 
     Every `validate_every` steps the averaged weights are validated and written; a run that was ended begins anew from
     them with a fresh optimiser. Returns the weights' path.
     """
-    torch.manual_seed(seed)
+    torch.manual_seed(run.seed)
     weights, curves = out / f"{recipe.name}.safetensors", curves_path(out, recipe.name)
     curves.parent.mkdir(exist_ok=True)
     network = PitchClassNetwork(recipe.architecture)
@@ -81,11 +104,11 @@ def learn(recipe: Recipe, folder: Path, out: Path, hearing: Hearing, *, seed: in
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network.to(device).train()
     average = copy.deepcopy(network).eval()
-    optimiser = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, recipe))
-    run: dict[str, Any] = {"seed": seed, "steps": 0, "losses": [], "validation": []}
-    told["runs"].append(run)
-    stream = DataLoader(_Batches(recipe, folder, hearing, seed), batch_size=None, num_workers=1, prefetch_factor=4)
+    optimiser = torch.optim.AdamW(network.parameters(), run.learning_rate, weight_decay=recipe.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, recipe, run))
+    curve: dict[str, Any] = {"seed": run.seed, "steps": 0, "losses": [], "validation": []}
+    told["runs"].append(curve)
+    stream = DataLoader(_Batches(recipe, run, folder, hearing), batch_size=None, num_workers=1, prefetch_factor=4)
     began, losses = time.monotonic(), []
     for step, (windows, labels, seen) in enumerate(stream, 1):
         with torch.autocast(device, dtype=torch.bfloat16):
@@ -99,22 +122,22 @@ def learn(recipe: Recipe, folder: Path, out: Path, hearing: Hearing, *, seed: in
         _follow(average, network, min(recipe.average, step / (step + 20)))
         losses.append(float(loss.detach()))
         if step % 50 == 0:
-            run["losses"].append([step, round(float(np.mean(losses[-50:])), 4)])
+            curve["losses"].append([step, round(float(np.mean(losses[-50:])), 4)])
             rate = step * len(windows) / (time.monotonic() - began)
             sys.stderr.write(
-                f"{recipe.name} {step}/{recipe.steps} loss {run['losses'][-1][1]:.3f}, {rate:.0f} windows/s\n"
+                f"{recipe.name} {step}/{run.steps} loss {curve['losses'][-1][1]:.3f}, {rate:.0f} windows/s\n"
             )
-        if step % validate_every == 0 or step == recipe.steps:
-            run |= {
+        if step % validate_every == 0 or step == run.steps:
+            curve |= {
                 "steps": step,
                 "shards": seen,
                 "seconds": round(time.monotonic() - began),
             }
-            run["validation"].append([step, validate(average, recipe.window_s, folder, hearing)])
-            sys.stderr.write(f"{recipe.name} {step}: {run['validation'][-1][1]}\n")
+            curve["validation"].append([step, validate(average, recipe.window_s, folder, hearing)])
+            sys.stderr.write(f"{recipe.name} {step}: {curve['validation'][-1][1]}\n")
             _keep(average, weights)
             curves.write_text(json.dumps(told, indent=1) + "\n")
-        if step == recipe.steps:
+        if step == run.steps:
             break
     return weights
 
@@ -200,14 +223,15 @@ def _mixed(stems: NDArray[np.uint8], hearing: Hearing) -> NDArray[np.uint8]:
 class _Batches(IterableDataset[tuple[Tensor, Tensor, dict[str, list[int]]]]):
     """Endless batches; every 300 of them it looks for new shards."""
 
-    def __init__(self, recipe: Recipe, folder: Path, hearing: Hearing, seed: int) -> None:
-        self.recipe, self.folder, self.hearing, self.seed = recipe, folder, hearing, seed
+    def __init__(self, recipe: Recipe, run: Run, folder: Path, hearing: Hearing) -> None:
+        self.recipe, self.run, self.folder, self.hearing = recipe, run, folder, hearing
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, dict[str, list[int]]]]:
         torch.set_num_threads(1)
-        rng, number = np.random.default_rng(self.seed), 0
+        rng, number = np.random.default_rng(self.run.seed), 0
         while True:
-            seeds = {way: corpus.rendered(self.folder, "train", way) for way in corpus.WAYS}
+            rendered = {way: corpus.rendered(self.folder, "train", way) for way in corpus.WAYS}
+            seeds = {way: [seed for seed in those if seed < self.run.shards] for way, those in rendered.items()}
             there = [(way, seed) for way in corpus.WAYS for seed in seeds[way]]
             pool = batches.pool([corpus.load_shard(self.folder, "train", way, seed) for way, seed in there])
             for _ in range(300):
@@ -216,14 +240,14 @@ class _Batches(IterableDataset[tuple[Tensor, Tensor, dict[str, list[int]]]]):
                     pool, recipe.compositions, recipe.views, window_s=recipe.window_s, hearing=self.hearing, rng=rng
                 )
                 stems, gains, labels = drawn
-                windows = batches.mix(stems, gains, self.hearing, self.seed * 1_000_003 + number)
+                windows = batches.mix(stems, gains, self.hearing, self.run.seed * 1_000_003 + number)
                 yield windows, torch.from_numpy(labels), seeds
 
 
-def _rate(step: int, recipe: Recipe) -> float:
+def _rate(step: int, recipe: Recipe, run: Run) -> float:
     if step < recipe.warmup_steps:
         return (step + 1) / recipe.warmup_steps
-    along = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
+    along = (step - recipe.warmup_steps) / max(1, run.steps - recipe.warmup_steps)
     return 0.5 * (1 + float(np.cos(np.pi * min(along, 1.0))))
 
 

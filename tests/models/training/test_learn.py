@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from safetensors.torch import load_file
 
 from models.card import Architecture
 from models.network import PitchClassNetwork
-from models.training import learn
+from models.training import corpus, learn
 from tests.models.training.conftest import HEARING
 
 TINY = replace(
@@ -24,15 +25,16 @@ TINY = replace(
     window_s=6.0,
     compositions=16,
     views=2,
-    steps=60,
+    runs=(learn.Run(seed=1, steps=60, learning_rate=2e-3, shards=1), learn.Run(2, 3, 2e-3, 1)),
     warmup_steps=10,
 )
+FIRST, SECOND = TINY.runs
 
 
 @pytest.fixture(scope="module")
 def learned(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("weights")
-    return learn.learn(TINY, folder, out, HEARING, seed=1, validate_every=30)
+    return learn.learn(TINY, FIRST, folder, out, HEARING, validate_every=30)
 
 
 def test_sixty_steps_beat_chance(learned: Path) -> None:
@@ -60,11 +62,38 @@ def test_the_weights_are_half_precision_and_forget_the_key(learned: Path) -> Non
 
 def test_a_second_run_goes_on(learned: Path, folder: Path, tmp_path: Path) -> None:
     shutil.copytree(learned.parent, tmp_path, dirs_exist_ok=True)
-    learn.learn(replace(TINY, steps=3), folder, tmp_path, HEARING, seed=2, validate_every=3)
+    learn.learn(TINY, SECOND, folder, tmp_path, HEARING, validate_every=3)
     first, second = json.loads(learn.curves_path(tmp_path, "tiny").read_text())["runs"]
     assert second["steps"] == 3
     # From nothing, three steps would leave chance; from the kept weights they cannot forget.
     assert second["validation"][-1][1]["full_map"] > 0.7 * first["validation"][-1][1]["full_map"]
+
+
+def test_a_recipe_goes_on_with_the_run_that_its_curves_do_not_tell_of(learned: Path, tmp_path: Path) -> None:
+    assert learn.missing_runs(TINY, tmp_path) == TINY.runs
+    assert learn.missing_runs(TINY, learned.parent) == (SECOND,)
+    broken_off = replace(TINY, runs=(replace(FIRST, steps=90), SECOND))
+    assert learn.missing_runs(broken_off, learned.parent) == broken_off.runs
+
+
+@pytest.mark.parametrize("name", learn.RECIPES)
+def test_the_shipped_weights_are_those_of_their_recipe(name: str) -> None:
+    shipped = files("models").joinpath("weights")
+    with as_file(shipped) as weights:
+        assert learn.missing_runs(learn.RECIPES[name], weights) == ()
+    told = json.loads(shipped.joinpath(f"{name}.json").read_text())["data"]["runs"][-1]
+    last = learn.RECIPES[name].runs[-1]
+    assert (told["seed"], told["steps"], len(told["shards"]["bank"])) == (last.seed, last.steps, last.shards)
+
+
+def test_a_run_learns_from_its_own_shards_only(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "more", symlinks=True)
+    shutil.copytree(
+        corpus.shard_path(folder, "train", "bank", 0), corpus.shard_path(tmp_path / "more", "train", "bank", 1)
+    )
+    learn.learn(TINY, SECOND, tmp_path / "more", tmp_path, HEARING, validate_every=3)
+    (told,) = json.loads(learn.curves_path(tmp_path, "tiny").read_text())["runs"]
+    assert told["shards"]["bank"] == [0]
 
 
 def test_a_deeper_network_begins_with_all_that_the_smaller_one_has_learned(learned: Path) -> None:
@@ -83,7 +112,7 @@ def test_a_deeper_network_begins_with_all_that_the_smaller_one_has_learned(learn
 
 def test_a_recipe_that_begins_as_another_needs_its_weights(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        learn.learn(replace(TINY, name="deeper", begins_as="tiny"), folder, tmp_path, HEARING, seed=1)
+        learn.learn(replace(TINY, name="deeper", begins_as="tiny"), FIRST, folder, tmp_path, HEARING)
 
 
 def test_the_loss_knows_friends_from_strangers() -> None:
