@@ -59,24 +59,24 @@ def load_network(card: Card) -> PitchClassNetwork:
 @cache
 def _loaded(encoder: Network) -> PitchClassNetwork:
     network = PitchClassNetwork(encoder.architecture)
-    stored = safetensors.torch.load(_verified(encoder))
+    stored = safetensors.torch.load(verified(encoder.weights, encoder.sha256))
     network.load_state_dict(
         {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
     )
     return network.eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _verified(encoder: Network) -> bytes:
-    """The bytes of the weights, once they are what the card says."""
+def verified(weights: str, sha256: str) -> bytes:
+    """The bytes of a file of `models/weights`, once they are what its card says. Raises: `WrongWeights`."""
     remedy = "install soundtrace again: cards and weights are released together"
-    path = files("models").joinpath("weights", encoder.weights)
+    path = files("models").joinpath("weights", weights)
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         raise WrongWeights(f"the weights {path} are missing", remedy) from None
     found = hashlib.sha256(data).hexdigest()
-    if found != encoder.sha256:
-        raise WrongWeights(f"the weights {path} have SHA-256 {found}, their card says {encoder.sha256}", remedy)
+    if found != sha256:
+        raise WrongWeights(f"the weights {path} have SHA-256 {found}, their card says {sha256}", remedy)
     return data
 
 

@@ -7,9 +7,11 @@ learn NAME      the runs of its recipe that its curves do not tell of, or one mo
                 goes on from the weights that are there                  hours; safe to interrupt
 plot NAME       draw its curves beside its card
 calibrate NAME  fit what its scores are worth, into its card             2 minutes
+drums           grooves, and the drums' encoder, from nothing            half an hour
 all             the shipped recipe of every network: all of the above    from nothing 4 hours on one core
 
-What is shipped is there already: `all` from nothing is after removing models/weights' safetensors and curves.
+What is shipped is there already: `all` makes what is missing, so from nothing is after removing all safetensors and
+curves under models/weights.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import os
 from pathlib import Path
 
 from models import card
-from models.training import bank, calibrate, corpus, learn, plot
+from models.training import bank, calibrate, corpus, learn, learn_drums, plot
 from models.training.tunes import tunes
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
@@ -45,14 +47,20 @@ def main() -> None:
         corpus.render(folder, "validation", "bank", VALIDATION_SHARDS, HEARING, processes=processes)
         corpus.render(folder, "validation", "audio", [0], HEARING, processes=processes)
     for name in _networks(asked):
-        if asked.step in {"learn", "all"}:
-            for run in _runs(learn.RECIPES[name], asked):
-                corpus.render(folder, "train", "bank", range(run.shards), HEARING, processes=processes)
-                learn.learn(learn.RECIPES[name], run, folder, WEIGHTS, HEARING)
-        if asked.step in {"learn", "plot", "all"}:
-            plot.curves(learn.curves_path(WEIGHTS, name))
-        if asked.step in {"calibrate", "all"}:
-            calibrate.calibrate(name, folder, WEIGHTS)
+        _network(name, asked)
+    if asked.step == "drums" or (asked.step == "all" and not learn_drums.weights_path(WEIGHTS).exists()):
+        learn_drums.learn(folder, WEIGHTS)
+
+
+def _network(name: str, asked: argparse.Namespace) -> None:
+    if asked.step in {"learn", "all"}:
+        for run in _runs(learn.RECIPES[name], asked):
+            corpus.render(asked.folder, "train", "bank", range(run.shards), HEARING, processes=asked.processes)
+            learn.learn(learn.RECIPES[name], run, asked.folder, WEIGHTS, HEARING)
+    if asked.step in {"learn", "plot", "all"}:
+        plot.curves(learn.curves_path(WEIGHTS, name))
+    if asked.step in {"calibrate", "all"}:
+        calibrate.calibrate(name, asked.folder, WEIGHTS)
 
 
 def _networks(asked: argparse.Namespace) -> list[str]:
@@ -73,7 +81,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m models.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("step", choices=("tunes", "bank", "corpus", "learn", "plot", "calibrate", "all"))
+    parser.add_argument("step", choices=("tunes", "bank", "corpus", "learn", "plot", "calibrate", "drums", "all"))
     parser.add_argument("name", nargs="?", choices=tuple(learn.RECIPES), default=learn.SMALL.name)
     parser.add_argument(
         "--folder", type=Path, default=cache_folder(), help="cache of the corpus (default: %(default)s)"

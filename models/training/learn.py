@@ -105,7 +105,7 @@ def learn(recipe: Recipe, run: Run, folder: Path, out: Path, hearing: Hearing, *
     network.to(device).train()
     average = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(network.parameters(), run.learning_rate, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, recipe, run))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, recipe.warmup_steps, run.steps))
     curve: dict[str, Any] = {"seed": run.seed, "steps": 0, "losses": [], "validation": []}
     told["runs"].append(curve)
     stream = DataLoader(_Batches(recipe, run, folder, hearing), batch_size=None, num_workers=1, prefetch_factor=4)
@@ -119,13 +119,13 @@ def learn(recipe: Recipe, run: Run, folder: Path, out: Path, hearing: Hearing, *
         torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
         optimiser.step()
         schedule.step()
-        _follow(average, network, min(recipe.average, step / (step + 20)))
+        follow(average, network, min(recipe.average, step / (step + 20)))
         losses.append(float(loss.detach()))
         if step % 50 == 0:
             curve["losses"].append([step, round(float(np.mean(losses[-50:])), 4)])
-            rate = step * len(windows) / (time.monotonic() - began)
+            speed = step * len(windows) / (time.monotonic() - began)
             sys.stderr.write(
-                f"{recipe.name} {step}/{run.steps} loss {curve['losses'][-1][1]:.3f}, {rate:.0f} windows/s\n"
+                f"{recipe.name} {step}/{run.steps} loss {curve['losses'][-1][1]:.3f}, {speed:.0f} windows/s\n"
             )
         if step % validate_every == 0 or step == run.steps:
             curve |= {
@@ -244,15 +244,16 @@ class _Batches(IterableDataset[tuple[Tensor, Tensor, dict[str, list[int]]]]):
                 yield windows, torch.from_numpy(labels), seeds
 
 
-def _rate(step: int, recipe: Recipe, run: Run) -> float:
-    if step < recipe.warmup_steps:
-        return (step + 1) / recipe.warmup_steps
-    along = (step - recipe.warmup_steps) / max(1, run.steps - recipe.warmup_steps)
+def rate(step: int, warmup_steps: int, steps: int) -> float:
+    """The share of the learning rate at a step: it rises over `warmup_steps` and falls as a cosine until `steps`."""
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    along = (step - warmup_steps) / max(1, steps - warmup_steps)
     return 0.5 * (1 + float(np.cos(np.pi * min(along, 1.0))))
 
 
 @torch.no_grad()
-def _follow(average: PitchClassNetwork, network: PitchClassNetwork, inertia: float) -> None:
+def follow(average: torch.nn.Module, network: torch.nn.Module, inertia: float) -> None:
     """The weights that are kept are an exponential average: they validate better than the last ones."""
     for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
         if kept.dtype.is_floating_point:

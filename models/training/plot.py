@@ -8,7 +8,13 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 
-FIGURES = {"full_map": "MAP, full mix", "full_top1": "top-1, full mix", "lead_map": "MAP, melody alone"}
+FIGURES = {
+    "full_map": "MAP, full mix",
+    "full_top1": "top-1, full mix",
+    "lead_map": "MAP, melody alone",
+    "map": "MAP",
+    "top1": "top-1",
+}
 
 
 def curves(told: Path) -> Path:
@@ -20,12 +26,13 @@ def curves(told: Path) -> Path:
     for number, run in enumerate(runs, 1):
         steps, values = zip(*run["losses"], strict=True)
         losses.plot([before + step for step in steps], values, label=f"run {number}, seed {run['seed']}")
-        for at, (key, label) in enumerate(FIGURES.items()):
+        there = {key: label for key, label in FIGURES.items() if key in run["validation"][0][1]}
+        for at, (key, label) in enumerate(there.items()):
             places, figures = zip(*((before + step, row[key]) for step, row in run["validation"]), strict=True)
             found.plot(places, figures, f"C{at}o-", label=label if number == 1 else None)
         before += run["steps"]
     losses.set(title="training loss (NT-Xent)", xlabel="step")
-    found.set(title="held-out compositions", xlabel="step", ylim=(0, 1))
+    found.set(title="held out", xlabel="step", ylim=(0, 1))
     for axes in (losses, found):
         axes.grid(alpha=0.3)
         axes.legend()

@@ -44,15 +44,23 @@ def compare(
 
 
 def _compare_drums(query: Path, candidate: Path, as_json: bool) -> None:
-    """Drums have no pitch for an encoder, and no verdict is calibrated on them: a likeness of rhythm, 0..1."""
+    """Drums have an encoder of their own, and no verdict is calibrated on it: a likeness of rhythm, 0..1."""
+    from models import rhythm_card
+    from models.errors import WrongWeights
     from models.flac import from_flac
-    from models.rhythm import RATE_HZ, rhythm
+    from models.rhythm import rhythm
     from models.score import agreement, similarities, sounding
 
-    mine, theirs = (rhythm(from_flac(_decoded(path).flac, RATE_HZ, 1)) for path in (query, candidate))
+    card = rhythm_card.load()
+    heard = [from_flac(_decoded(path).flac, card.hearing.rate_hz, 1) for path in (query, candidate)]
+    try:
+        mine, theirs = (rhythm(samples, card) for samples in heard)
+    except WrongWeights as error:
+        raise Defect(error.message, error.remedy) from None
     alike = round(agreement(similarities(mine, theirs), sounding(mine), sounding(theirs)), 3)
     if as_json:
-        document({"query": str(query), "candidate": str(candidate), "rhythm_agreement": alike})
+        about = {"query": str(query), "candidate": str(candidate), "model_version": card.model_version}
+        document({**about, "rhythm_agreement": alike})
         return
     table(("query", "candidate", "rhythm_agreement"), [(query.name, candidate.name, f"{alike:.3f}")])
 

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from scipy.signal import fftconvolve, lfilter
 
-from models import rhythm
-from models.rhythm import DIM, RATE_HZ, WINDOW_HOP_S
+from models import rhythm, rhythm_card
 from models.score import agreements
 from tests import signals
+
+CARD = rhythm_card.load()
+HEARING = CARD.hearing
+RATE_HZ, DIM = HEARING.rate_hz, CARD.architecture.latent_dim
 
 # Sixteenths of one bar, or eighths of 7/8: kick, snare, hat.
 BACKBEAT = ("x.......x.x.....", "....x.......x...", "x.x.x.x.x.x.x.x.")
@@ -42,8 +45,12 @@ def played(pattern, step_s=0.125, duration_s=16.0, other_kit=False):
     return (0.5 * samples / np.abs(samples).max()).astype(np.float32)
 
 
+def encoded(samples):
+    return rhythm.rhythm(samples, CARD)
+
+
 def alike(query, candidate):
-    return float(agreements([rhythm.rhythm(query)], [rhythm.rhythm(candidate)])[0, 0])
+    return float(agreements([encoded(query)], [encoded(candidate)])[0, 0])
 
 
 @pytest.mark.parametrize("faster", [0.75, 0.9, 1.1, 1.33])
@@ -76,20 +83,20 @@ def test_which_drum_plays_what_matters_and_not_only_when_something_is_struck():
 def test_gain_changes_nothing(decibels):
     samples = played(BACKBEAT)
     louder = samples * np.float32(10 ** (decibels / 20))
-    np.testing.assert_allclose(rhythm.rhythm(louder), rhythm.rhythm(samples), atol=1e-4)
+    np.testing.assert_allclose(encoded(louder), encoded(samples), atol=1e-4)
 
 
 def test_windows_begin_every_two_seconds_and_are_of_unit_length():
-    made = rhythm.rhythm(played(BACKBEAT))
+    made = encoded(played(BACKBEAT))
     assert (made.shape, made.dtype) == ((4, DIM), np.float32)
     np.testing.assert_allclose(np.linalg.norm(made, axis=1), 1, atol=1e-5)
-    later = rhythm.rhythm(played(BACKBEAT)[round(2 * WINDOW_HOP_S * RATE_HZ) :])
-    assert float(made[2] @ later[0]) > 0.99
+    later = encoded(played(BACKBEAT)[round(2 * HEARING.window_hop_s * RATE_HZ) :])
+    assert float(made[2] @ later[0]) > 0.95  # what is loud in a stem is told by all of it
 
 
 @pytest.mark.parametrize("duration_s", [0.01, 0.5, 3.0, 9.9])
 def test_a_stem_shorter_than_a_window_is_one_window(duration_s):
-    made = rhythm.rhythm(played(BACKBEAT)[: round(duration_s * RATE_HZ)])
+    made = encoded(played(BACKBEAT)[: round(duration_s * RATE_HZ)])
     assert made.shape == (1, DIM)
     assert np.isfinite(made).all()
 
@@ -101,28 +108,30 @@ def test_six_seconds_of_a_groove_find_it():
 
 @pytest.mark.parametrize("frames", range(40, 2_400, 173))
 def test_no_more_than_half_a_hop_of_a_stem_is_in_no_window(frames):
-    places = rhythm.windows(frames)
+    places = rhythm.windows(frames, HEARING)
     assert places[0][0] == 0
-    assert frames - WINDOW_HOP_S * rhythm.FRAMES_PER_S / 2 <= places[-1][1] <= frames
+    assert frames - HEARING.window_hop_s * HEARING.frames_per_s / 2 <= places[-1][1] <= frames
 
 
 def test_a_silent_or_an_empty_stem_has_no_windows():
-    assert rhythm.rhythm(signals.silence(20.0)).shape == (0, DIM)
-    assert rhythm.rhythm(np.zeros(0, np.float32)).shape == (0, DIM)
+    assert encoded(signals.silence(20.0)).shape == (0, DIM)
+    assert encoded(np.zeros(0, np.float32)).shape == (0, DIM)
 
 
 def test_a_silent_window_is_zeros_even_where_a_separator_left_a_trace():
     trace = signals.noise(20.0, peak=1e-4)
-    made = rhythm.rhythm(np.concatenate([played(BACKBEAT), trace]))
+    made = encoded(np.concatenate([played(BACKBEAT), trace]))
     assert not made[-1].any()
     assert made[0].any()
 
 
 def test_onsets_come_when_their_band_is_struck():
-    strengths = rhythm.onsets(played(BACKBEAT))[:, round(1.9 * rhythm.FRAMES_PER_S) : round(3.9 * rhythm.FRAMES_PER_S)]
+    strengths = rhythm.onsets(played(BACKBEAT), HEARING)[
+        :, round(1.9 * HEARING.frames_per_s) : round(3.9 * HEARING.frames_per_s)
+    ]
     for strength, lane in zip(strengths, BACKBEAT, strict=True):  # the second bar: nothing can rise at a stem's start
         frames = np.flatnonzero(strength > strength.max() / 3)
-        steps = {round((frame / rhythm.FRAMES_PER_S - 0.1) / 0.125) for frame in frames}
+        steps = {round((frame / HEARING.frames_per_s - 0.1) / 0.125) for frame in frames}
         assert steps == {step for step, mark in enumerate(lane) if mark == "x"}
 
 
@@ -138,4 +147,4 @@ def test_correlations_say_which_band_follows_which():
 
 
 def test_the_same_samples_give_the_same_bytes():
-    assert rhythm.rhythm(played(SEVEN)).tobytes() == rhythm.rhythm(played(SEVEN).copy()).tobytes()
+    assert encoded(played(SEVEN)).tobytes() == encoded(played(SEVEN).copy()).tobytes()

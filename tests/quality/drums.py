@@ -1,10 +1,10 @@
-"""Drum stems: 67 grooves, each played four times, and the rhythm descriptor beside what else could find them again.
+"""Drum stems: 67 grooves, each played four times, and the drums' encoder beside what else could find them again.
 
 49 grooves are written below, from rock and dembow to bembe, bolero and 9/8; 18 are bars of the training's arranger, for
 songs that nothing is trained on. No two are the same after their bars, or any shorter period, are laid upon each other,
 hats left out and wherever one begins to count. Renditions of a groove differ in soundfont, kit, keys, tempo, swing,
 timing, velocities, fills, cymbals, ghost notes and length, begin anywhere in the bar, and all but the first are worn:
-`renditions.worn`. Two soundfonts of four are none that anything is trained on.
+`renditions.worn`. Two soundfonts of four are none that anything is trained on, and none of the grooves is.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ import itertools
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -22,16 +20,19 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-from models import card, rhythm
+from models import card, rhythm, rhythm_card
 from models.hear import encode_track
 from models.score import agreements
 from models.training import corpus
+from models.training import drums as learned_from
+from models.training.drums import LEAST_STROKES, Essence, Groove, Stroke, essence
 from models.training.grooves import KICKS, KITS, SNARES, TIMES, TOMS, drums
+from models.training.learn_drums import RECIPE
 from models.training.performance import Part, Performance, Production
 from models.training.songs import song
 from models.training.sound import stem_waveforms
 from tests.bench import report
-from tests.quality import measures
+from tests.quality import measures, scale_transform
 from tests.quality.changes import RATE_HZ, Samples, wav
 from tests.quality.peers import Scores, System
 from tests.quality.renditions import Map, Rendition, folder_of, kept, seeded, worn
@@ -112,22 +113,14 @@ KEYS = {
 }
 LOUDNESS = {"X": 1.0, "x": 0.85, "o": 0.35}
 PITCH_CLASSES = card.load("pitchclass_small")
+RHYTHM = rhythm_card.load()
 Rng = np.random.Generator
-Stroke = tuple[float, str, float]  # beat, letter of KEYS, loudness 0..1
-
-
-@dataclass(frozen=True, slots=True)
-class Groove:
-    """What a drummer repeats: strokes within `beats`, in quarter notes or, in compound metres, dotted ones."""
-
-    name: str
-    beats: float
-    strokes: tuple[Stroke, ...]
 
 
 def measure() -> dict[str, Any]:
     every = renditions()
     figures: dict[str, Any] = {"grooves": len(every) // RENDITIONS, "renditions": len(every)}
+    figures["learned_from"] = {"grooves": RECIPE.grooves, "of_them_judged_here": _none_of(RECIPE.grooves)}
     figures["recipe"] = every[0].flac.parent.name
     figures["seconds"] = sum(len(one.samples()) for one in every) / RATE_HZ
     figures["systems"] = {system.name: _figures(system, every) for system in SYSTEMS}
@@ -148,7 +141,8 @@ def measure() -> dict[str, Any]:
 
 def _figures(system: System, every: Sequence[Rendition]) -> dict[str, Any]:
     """What is found: `all`, every rendition asking among all others; then of two renditions of each groove, by how far
-    apart their tempos are, one asking for the other among 133; then `all` by the soundfont that plays what asks."""
+    apart their tempos are, one asking for the other among 133; then `all` by the soundfont that plays what asks, and
+    by whether its groove is one of the plain ones, which nothing is trained on the like of; then how scores lie."""
     sys.stderr.write(f"{system.name}\n")
     heard, spent_s, heard_s = [], 0.0, 0.0
     for one in every:
@@ -168,22 +162,37 @@ def _figures(system: System, every: Sequence[Rendition]) -> dict[str, Any]:
             some.append(measures.ranking(scores[np.ix_(among, among)], list(grooves_of[among])))
         figures[part] = {key: float(np.mean([row[key] for row in some])) for key in ("map", "top1")}
     figures["by_soundfont"] = {font: measures.ranking(scores, list(grooves_of), fonts == font) for font in FONTS}
+    plain = np.repeat([len(essence(groove)) < LEAST_STROKES["train"] for groove in grooves()], RENDITIONS)
+    for part, asked in (("plain", plain), ("not_plain", ~plain)):
+        figures[part] = measures.ranking(scores, list(grooves_of), asked)
+    same, strangers = measures.pairs(scores, list(grooves_of))
+    figures["same_quantiles"] = {str(share): float(np.quantile(same, share)) for share in (0.1, 0.5)}
+    figures["strangers_quantiles"] = {str(share): float(np.quantile(strangers, share)) for share in (0.5, 0.95, 0.99)}
     return {**figures, "times_real_time": heard_s / spent_s}
 
 
 def grooves() -> list[Groove]:
     """All of them. Raises ValueError where two are the same."""
-    found: dict[frozenset[tuple[str, Fraction]], Groove] = {}
+    found: dict[Essence, Groove] = {}
     for groove in itertools.chain(map(_read, WRITTEN.strip().splitlines()), _arranged()):
         arranged = groove.name.startswith("arranged")
-        if _essence(groove) in found:
+        if essence(groove) in found:
             if not arranged:
-                raise ValueError(f"'{groove.name}' is '{found[_essence(groove)].name}' again")
+                raise ValueError(f"'{groove.name}' is '{found[essence(groove)].name}' again")
             continue
-        found[_essence(groove)] = groove
+        found[essence(groove)] = groove
         if sum(one.name.startswith("arranged") for one in found.values()) == ARRANGED:
             break
     return list(found.values())
+
+
+def _none_of(count: int) -> int:
+    """How many of the training's first `count` grooves are among these. Raises ValueError where it is not 0."""
+    names = {essence(groove): groove.name for groove in grooves()}
+    learned = map(essence, itertools.islice(learned_from.grooves("train"), count))
+    if leaked := [names[one] for one in learned if one in names]:
+        raise ValueError(f"learned from and judged by: {', '.join(leaked)}")
+    return len(leaked)
 
 
 def renditions() -> list[Rendition]:
@@ -223,19 +232,6 @@ def _arranged() -> Iterable[Groove]:
                 for beat, _, key, velocity in part.notes
             ]
             yield Groove(f"arranged {number}", composition.beats_per_bar, tuple(strokes))
-
-
-def _essence(groove: Groove) -> frozenset[tuple[str, Fraction]]:
-    """Which drums are struck where in the shortest period, 0..1, wherever one begins to count, without hats."""
-    struck = {
-        (letter, Fraction(beat / groove.beats).limit_denominator(96))
-        for beat, letter, _ in groove.strokes
-        if letter != "H"
-    }
-    periods = [Fraction(1, parts) for parts in range(1, 17)]
-    period = min(part for part in periods if {(letter, (at + part) % 1) for letter, at in struck} == struck)
-    turned = ({(letter, (at - start) % period / period) for letter, at in struck} for _, start in struck)
-    return frozenset(min(turned, key=sorted))
 
 
 def _common(name: str) -> tuple[float, list[str]]:
@@ -318,60 +314,53 @@ def _swung(beat: float, swing: float) -> float:
     return float(whole + np.interp(within, [0, 0.5, 1], [0, 0.5 + swing, 1]))
 
 
-# --- what is compared: the shipped descriptor, what it is made of, and what was there before
+# --- what is compared: the shipped encoder, the descriptor that it replaced, and what was there before
 
 
-def _windows_of(samples: Samples) -> list[NDArray[np.float32]]:
-    strengths = rhythm.onsets(samples)
-    return [strengths[:, start:end] for start, end in rhythm.windows(strengths.shape[1])]
+def encoded(samples: Samples) -> NDArray[np.float32]:
+    return rhythm.rhythm(samples, RHYTHM)
 
 
-def _unit(rows: Iterable[NDArray[np.floating[Any]]]) -> NDArray[np.float32]:
-    flat = np.array([row.ravel() for row in rows], np.float32)
-    return np.asarray(flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9), np.float32)
+def encoded_and_described(samples: Samples) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return encoded(samples), scale_transform.descriptor(samples)
+
+
+def mean_agreements(queries: Sequence[Any], candidates: Sequence[Any]) -> Scores:
+    """The mean of the scores of both."""
+    each = zip(zip(*queries, strict=True), zip(*candidates, strict=True), strict=True)
+    return np.asarray(np.mean([agreements(some, others) for some, others in each], axis=0))
 
 
 def single_scale_transform(samples: Samples) -> NDArray[np.float32]:
     """As Holzapfel and Stylianou 2011: one onset strength, its autocorrelation, the scale transform's magnitude."""
-    strength = librosa.onset.onset_strength(y=samples, sr=RATE_HZ, hop_length=rhythm.HOP_SAMPLES)
+    strength = librosa.onset.onset_strength(y=samples, sr=RATE_HZ, hop_length=RHYTHM.hearing.hop_samples)
     rows = []
-    for start, end in rhythm.windows(len(strength)):
+    for start, end in rhythm.windows(len(strength), RHYTHM.hearing):
         lags = librosa.autocorrelate(strength[start:end] - strength[start:end].mean())
         rows.append(np.abs(librosa.fmt(lags / lags[0], beta=0.5))[:200])
-    return _unit(rows)
-
-
-def each_band_alone(samples: Samples) -> NDArray[np.float32]:
-    """The shipped descriptor without the correlations between bands."""
-    made = rhythm.rhythm(samples).reshape(-1, 3, 3, rhythm.SCALES)
-    return _unit(made[:, [0, 1, 2], [0, 1, 2]])
-
-
-def all_bands_alike(samples: Samples) -> NDArray[np.float32]:
-    """The shipped descriptor without its weights."""
-    weights = np.outer(rhythm.BAND_WEIGHTS, rhythm.BAND_WEIGHTS)[:, :, None]
-    return _unit(rhythm.rhythm(samples).reshape(-1, 3, 3, rhythm.SCALES) / weights)
+    return scale_transform.unit(np.array(rows))
 
 
 def tempo_kept(samples: Samples) -> NDArray[np.float32]:
     """The correlations themselves, at the lags where they are."""
-    return _unit(rhythm.lag_curves(window) for window in _windows_of(samples))
+    return scale_transform.unit(np.stack([*map(scale_transform.lag_curves, scale_transform.windows_of(samples))]))
 
 
 def mean_curves(samples: Samples) -> NDArray[np.float64]:
-    return np.asarray(np.mean([rhythm.lag_curves(window) for window in _windows_of(samples)], axis=0)).reshape(9, -1)
+    curves = [*map(scale_transform.lag_curves, scale_transform.windows_of(samples))]
+    return np.asarray(np.mean(curves, axis=0)).reshape(9, -1)
 
 
 def best_shift(queries: Sequence[NDArray[np.float64]], candidates: Sequence[NDArray[np.float64]]) -> Scores:
     """The greatest cosine of the curves, one moved along the axis of lags by up to a tempo ratio of 1.8."""
-    most = round(np.log(1.8) / rhythm.LAG_STEP)
+    most = round(np.log(1.8) / scale_transform.LAG_STEP)
     lags = queries[0].shape[1]
     found = np.zeros((len(queries), len(candidates)))
-    held = np.stack(candidates)
+    asked, held = np.stack(queries), np.stack(candidates)
     for shift in range(-most, most + 1, 2):
         here, there = slice(max(0, shift), lags + min(0, shift)), slice(max(0, -shift), lags + min(0, -shift))
-        moved = _unit(query[:, here] for query in queries) @ _unit(held[:, :, there]).T
-        found = np.maximum(found, moved)
+        shifted = scale_transform.unit(asked[:, :, here]) @ scale_transform.unit(held[:, :, there]).T
+        found = np.maximum(found, shifted)
     return found
 
 
@@ -384,9 +373,9 @@ def _by_chance(queries: Sequence[Any], candidates: Sequence[Any]) -> Scores:
 
 
 SYSTEMS = (
-    System("soundtrace's rhythm", rhythm.rhythm, agreements),
-    System("… each band alone", each_band_alone, agreements),
-    System("… all bands alike", all_bands_alike, agreements),
+    System(RHYTHM.model_version, encoded, agreements),
+    System("scale transform of bands' correlations", scale_transform.descriptor, agreements),
+    System("mean of both", encoded_and_described, mean_agreements),
     System("… tempo kept", tempo_kept, agreements),
     System("… best shift of the lags", mean_curves, best_shift),
     System("scale transform of one onset strength", single_scale_transform, agreements),

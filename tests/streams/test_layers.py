@@ -40,9 +40,10 @@ def test_models_know_no_pipeline_no_network_and_no_clock(package):
     assert not [path for path in importers_of(package, "models") if not path.startswith("models/training/")]
 
 
-def test_only_the_network_and_its_training_know_torch():
+def test_only_the_networks_and_their_training_know_torch():
     known = {*importers_of("torch", "models"), *importers_of("safetensors", "models")}
-    assert {path for path in known if not path.startswith("models/training/")} == {"models/network.py"}
+    networks = {"models/network.py", "models/rhythm_network.py"}
+    assert {path for path in known if not path.startswith("models/training/")} == networks
     assert importers_of("torch", "streams") == set()
 
 
