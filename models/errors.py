@@ -8,7 +8,11 @@ AudioError
 ├── TooLong              more than the limit decodes
 └── NotFinite            NaN or Inf among the samples
 
-WrongWeights stands apart: an installation is at fault, no audio.
+Apart from these stands what no audio is to blame for:
+
+WrongWeights             an installation is at fault
+└── MissingWeights       weights that are no part of soundtrace were not fetched
+FetchFailed              weights could not be downloaded
 """
 
 from __future__ import annotations
@@ -71,3 +75,11 @@ class NotFinite(AudioError):
 
 class WrongWeights(_Told):
     """The weights of a network are not the ones that its card names. Nobody's audio is to blame."""
+
+
+class MissingWeights(WrongWeights):
+    """The weights are no part of soundtrace, and nobody has fetched them yet."""
+
+
+class FetchFailed(_Told):
+    """Weights could not be downloaded, or what came is not what their card names."""

@@ -8,6 +8,9 @@ learn NAME      the runs of its recipe that its curves do not tell of, or one mo
 plot NAME       draw its curves beside its card
 calibrate NAME  fit what its scores are worth, into its card             2 minutes
 drums           grooves, and the drums' encoder, from nothing            half an hour
+multitracks     render shards for the separator: --seeds FIRST:LAST      2 minutes a shard on one core
+stems           train the separator on them, as `learn` does             an hour
+voice           singers, and the voices' encoder, after the multitracks  half an hour
 all             the shipped recipe of every network: all of the above    from nothing 4 hours on one core
 
 What is shipped is there already: `all` makes what is missing, so from nothing is after removing all safetensors and
@@ -21,10 +24,11 @@ import os
 from pathlib import Path
 
 from models import card
-from models.training import bank, calibrate, corpus, learn, learn_drums, plot
+from models.training import bank, calibrate, corpus, learn, learn_drums, learn_stems, learn_voice, multitracks, plot
 from models.training.tunes import tunes
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
+STEMS = WEIGHTS / "stems"
 HEARING = card.load("classical").hearing  # the constant-Q transform is the same for all encoders
 VALIDATION_SHARDS = range(2)
 
@@ -48,8 +52,13 @@ def main() -> None:
         corpus.render(folder, "validation", "audio", [0], HEARING, processes=processes)
     for name in _networks(asked):
         _network(name, asked)
-    if asked.step == "drums" or (asked.step == "all" and not learn_drums.weights_path(WEIGHTS).exists()):
-        learn_drums.learn(folder, WEIGHTS)
+    if asked.step == "multitracks":
+        multitracks.render(folder, asked.split, _range(asked.seeds), processes=processes)
+    if asked.step in {"stems", "all"}:
+        _stems(asked)
+    for step, own in (("drums", learn_drums), ("voice", learn_voice)):
+        if asked.step == step or (asked.step == "all" and not (WEIGHTS / own.CARD.weights).exists()):
+            own.learn(folder, WEIGHTS)
 
 
 def _network(name: str, asked: argparse.Namespace) -> None:
@@ -61,6 +70,19 @@ def _network(name: str, asked: argparse.Namespace) -> None:
         plot.curves(learn.curves_path(WEIGHTS, name))
     if asked.step in {"calibrate", "all"}:
         calibrate.calibrate(name, asked.folder, WEIGHTS)
+
+
+def _stems(asked: argparse.Namespace) -> None:
+    runs = learn_stems.missing_runs(STEMS)
+    if asked.steps is not None:
+        last = learn_stems.RUNS[-1]
+        rate = asked.learning_rate or last.learning_rate
+        runs = (learn_stems.Run(asked.seed, asked.steps, asked.shards or last.shards, rate),)
+    multitracks.render(asked.folder, "validation", [0], processes=asked.processes)
+    for run in runs:
+        multitracks.render(asked.folder, "train", range(run.shards), processes=asked.processes)
+        learn_stems.learn(run, asked.folder, STEMS)
+    learn_stems.sign(STEMS)
 
 
 def _networks(asked: argparse.Namespace) -> list[str]:
@@ -81,7 +103,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m models.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("step", choices=("tunes", "bank", "corpus", "learn", "plot", "calibrate", "drums", "all"))
+    parser.add_argument(
+        "step",
+        choices=("tunes", "bank", "corpus", "learn", "plot", "calibrate", "drums", "multitracks", "stems", "all"),
+    )
     parser.add_argument("name", nargs="?", choices=tuple(learn.RECIPES), default=learn.SMALL.name)
     parser.add_argument(
         "--folder", type=Path, default=cache_folder(), help="cache of the corpus (default: %(default)s)"

@@ -169,7 +169,8 @@ def _library_calibration(heard: list[Features], pairs: list[_Pair], card: Card, 
     order = np.random.default_rng(3).permutation(len(heard))
     among = library.cohort([(heard[at].name, heard[at].latents) for at in order], card)
     if among is None:
-        raise ValueError(f"fewer than {library.LEAST_TRACKS} of the validation performances are unrelated")
+        fact = f"fewer than {library.LEAST_TRACKS} of the validation performances are unrelated"
+        raise ValueError(f"{fact}: the network tells too little apart, train it longer")
     standard = []
     for pair in pairs:
         query, other, found = pair.query, pair.candidate, pair.found

@@ -121,7 +121,7 @@ def learn(recipe: Recipe, run: Run, folder: Path, out: Path, hearing: Hearing, *
         schedule.step()
         follow(average, network, min(recipe.average, step / (step + 20)))
         losses.append(float(loss.detach()))
-        if step % 50 == 0:
+        if step % 50 == 0 or step == run.steps:
             curve["losses"].append([step, round(float(np.mean(losses[-50:])), 4)])
             speed = step * len(windows) / (time.monotonic() - began)
             sys.stderr.write(

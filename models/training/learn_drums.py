@@ -69,7 +69,7 @@ def learn(folder: Path, out: Path, recipe: Recipe = RECIPE, *, seed: int = 1, va
     Raises:
         FileNotFoundError: FluidSynth or a soundfont is not installed. RuntimeError: FluidSynth failed.
     """
-    weights = weights_path(out)
+    weights = out / CARD.weights
     beside = weights.parent
     told_at = curves_path(beside, CARD.name)
     told_at.parent.mkdir(parents=True, exist_ok=True)
@@ -107,11 +107,6 @@ def learn(folder: Path, out: Path, recipe: Recipe = RECIPE, *, seed: int = 1, va
     plot.curves(told_at)
     _sign(beside / f"{CARD.name}.json", weights, run)
     return weights
-
-
-def weights_path(out: Path) -> Path:
-    """Where the weights lie in a folder of weights."""
-    return out / CARD.weights
 
 
 def draw(

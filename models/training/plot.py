@@ -14,11 +14,12 @@ FIGURES = {
     "lead_map": "MAP, melody alone",
     "map": "MAP",
     "top1": "top-1",
+    **{name: f"{name}, dB" for name in ("drums", "bass", "other", "vocals", "mean")},
 }
 
 
-def curves(told: Path) -> Path:
-    """Draw the curves that `learn` kept as a picture beside them; returns its path."""
+def curves(told: Path, loss: str = "NT-Xent") -> Path:
+    """Draw the curves that a training kept as a picture beside them; returns its path."""
     runs = json.loads(told.read_text())["runs"]
     mpl.use("Agg")
     figure, (losses, found) = plt.subplots(1, 2, figsize=(11, 4))
@@ -31,8 +32,9 @@ def curves(told: Path) -> Path:
             places, figures = zip(*((before + step, row[key]) for step, row in run["validation"]), strict=True)
             found.plot(places, figures, f"C{at}o-", label=label if number == 1 else None)
         before += run["steps"]
-    losses.set(title="training loss (NT-Xent)", xlabel="step")
-    found.set(title="held out", xlabel="step", ylim=(0, 1))
+    losses.set(title=f"training loss ({loss})", xlabel="step")
+    found.set(title="held out", xlabel="step")
+    found.set_ylim(bottom=0, top=max(1.0, found.get_ylim()[1]))
     for axes in (losses, found):
         axes.grid(alpha=0.3)
         axes.legend()

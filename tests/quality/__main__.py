@@ -5,7 +5,10 @@ beat.
 `ladder`: every clip, changed in one way, is a query among all unchanged ones; found is the clip itself.
 `ear`: re-arranged and changed music of two Debian packages, encoders beside their peers; half an hour the first time.
 `synthetic`: held-out compositions, four performances each, a melody alone among them; needs the extra `train`.
-`drums`: grooves, four performances each as drum stems: the descriptor of rhythm beside others; needs it as well.
+`drums`: grooves, four performances each as drum stems: the drums' encoder beside others; needs it as well.
+`stems`: the separator on held-out songs and on played pieces, beside what needs no learning; needs the extra `train`.
+`layers`: matching with stems and without, vocals alone, music under speech; needs it as well.
+`voice`: singers nobody learned from, four songs each: who is who, beside averaged cepstra; needs it, and eSpeak NG.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from pathlib import Path
 
 from tests.bench import report
 
-NAMES = ("arrangements", "ladder", "ear", "synthetic", "drums")
+NAMES = ("arrangements", "ladder", "ear", "synthetic", "drums", "stems", "layers", "voice")
 RESULTS = Path(__file__).with_name("results")
 
 

@@ -40,9 +40,11 @@ def test_models_know_no_pipeline_no_network_and_no_clock(package):
     assert not [path for path in importers_of(package, "models") if not path.startswith("models/training/")]
 
 
-def test_only_the_networks_and_their_training_know_torch():
+def test_only_the_networks_the_separator_and_their_training_know_torch():
     known = {*importers_of("torch", "models"), *importers_of("safetensors", "models")}
-    networks = {"models/network.py", "models/rhythm_network.py"}
+    networks = {
+        f"models/{name}.py" for name in ("network", "rhythm_network", "separate", "separators", "unet", "voice_network")
+    }
     assert {path for path in known if not path.startswith("models/training/")} == networks
     assert importers_of("torch", "streams") == set()
 
@@ -51,6 +53,19 @@ def test_nothing_that_runs_knows_how_the_weights_were_trained():
     files = [path for folder in ("streams", "models") for path in (ROOT / folder).rglob("*.py")]
     outside = [path for path in files if "training" not in path.parts]
     assert not [path for path in outside if any(name.startswith("models.training") for name in imports_of(path))]
+
+
+def test_what_the_heavy_child_answers_brings_no_torch_into_its_worker():
+    code = """
+import pickle, sys
+from models.hear import Separated
+from models.presence import Presence
+answer = Separated(b"", None, {"vocals": Presence(0.0, 0.0, 0.0, False)})
+pickle.loads(pickle.dumps(answer))
+print("torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_a_worker_leaves_torch_to_its_heavy_child():

@@ -1,0 +1,120 @@
+"""Singers, multitracks, and a few steps of the separator on them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import librosa
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from models.training import learn_stems, multitracks, singing
+from models.training.learn import curves_path
+from models.training.multitracks import SOURCES
+from models.training.songs import song
+from tests import signals
+
+needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="needs the program espeak-ng")
+MELODY = np.array([(0.2, 0.8, 62, 100), (1.0, 0.9, 65, 90), (2.4, 1.4, 69, 110)], np.float32)
+
+
+@pytest.fixture(scope="module")
+def voices(tmp_path_factory):
+    return tmp_path_factory.mktemp("voices")
+
+
+@pytest.fixture(scope="module")
+def sung(voices):
+    """A melody, by a singer who neither slides nor wavers."""
+    singer = singing.Singer("en-gb+m3", 1.0, 64.0, 0.0, 0.1, 5.5, 0.0, 0.3, 0.01, 0.0, 0.0, 0.0)
+    spoken = singing.speaker(singer.speaker, voices)
+    return singing.sing(MELODY, singer, spoken, 4.0, np.random.default_rng(0))
+
+
+@needs_espeak
+def test_what_is_sung_has_the_pitches_of_the_melody_and_is_silent_between_them(sung):
+    assert (sung.dtype, sung.shape) == (np.float32, (4 * singing.RATE_HZ,))
+    assert np.abs(sung[: round(0.15 * singing.RATE_HZ)]).max() < 0.01
+    assert np.abs(sung[round(2.1 * singing.RATE_HZ) : round(2.3 * singing.RATE_HZ)]).max() < 0.02
+    for start_s, length_s, pitch, _ in MELODY.tolist():
+        inside = sung[round((start_s + 0.3) * singing.RATE_HZ) : round((start_s + length_s - 0.1) * singing.RATE_HZ)]
+        found = librosa.yin(inside, fmin=80, fmax=900, sr=singing.RATE_HZ)
+        assert np.median(12 * np.log2(found / 440) + 69) == pytest.approx(pitch, abs=0.5)
+
+
+@needs_espeak
+def test_a_speaker_is_analysed_once(voices, sung, monkeypatch):
+    monkeypatch.setattr(singing, "_spoken", lambda _: pytest.fail("spoken again"))
+    assert len(singing.speaker("en-gb+m3", voices).syllables) > 20
+
+
+def test_singers_are_many_and_those_of_the_test_share_no_speaker_with_the_others():
+    train, test = ({singing.singer(split, n).speaker.split("+")[1] for n in range(300)} for split in singing.SPEAKERS)
+    assert len(train) > 40
+    assert not train & test
+    assert singing.singer("train", 1) != singing.singer("train", 2)
+    assert singing.singer("train", 1) == singing.singer("train", 1)
+
+
+@needs_espeak
+@pytest.mark.skipif(shutil.which("fluidsynth") is None, reason="needs the program fluidsynth")
+@pytest.mark.parametrize("kind", multitracks.KINDS)
+def test_a_track_is_made_again_the_same_and_its_mix_does_not_clip(voices, monkeypatch, kind):
+    monkeypatch.setattr(multitracks, "DURATION_S", 4.0)
+    one, again = (multitracks.track(song(7), "train", 3, voices, kind) for _ in range(2))
+    assert np.array_equal(one, again)
+    assert one.shape == (len(SOURCES), round(4.0 * multitracks.RATE_HZ))
+    assert np.abs(one.astype(np.int32).sum(axis=0)).max() <= 32_767
+    assert bool(one[SOURCES.index("vocals")].any()) == (kind != "played")
+    assert not np.array_equal(one, multitracks.track(song(7), "train", 4, voices, kind))
+
+
+def tones():
+    """Eight tracks whose stems lie in four registers."""
+    rng = np.random.default_rng(0)
+    heights_hz = {"drums": 6_000, "bass": 80, "other": 400, "vocals": 1_500}
+    tracks = [
+        [0.1 * signals.tone(8.0, heights_hz[source] * rng.uniform(0.8, 1.2)) for source in SOURCES] for _ in range(8)
+    ]
+    return np.asarray(np.rint(np.array(tracks) * 32_767), np.int16)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards")
+    (folder / "multitracks").mkdir()
+    for split in ("train", "validation"):
+        np.save(multitracks.shard_path(folder, split, 0), tones())
+    return folder
+
+
+def test_an_example_has_every_source_or_silence_in_its_place(shards):
+    drawn = learn_stems.draw([multitracks.load_shard(shards, "train", 0)], 64, np.random.default_rng(1))
+    assert drawn.shape == (64, len(SOURCES), round(learn_stems.SEGMENT_S * multitracks.RATE_HZ))
+    absent = ~drawn.any(axis=2)
+    assert 0.02 < absent.mean() < 0.2
+    heights = librosa.feature.spectral_centroid(y=drawn[~absent.any(axis=1)][0], sr=multitracks.RATE_HZ).mean(
+        axis=(1, 2)
+    )
+    assert heights.argsort().tolist() == [1, 2, 3, 0]  # nobody was given another one's stem
+
+
+def test_twenty_steps_tell_registers_apart_and_a_second_run_goes_on(shards, tmp_path, monkeypatch):
+    monkeypatch.setattr(learn_stems, "BATCH", 2)
+    monkeypatch.setattr(learn_stems, "SEGMENT_S", 1.0)
+    monkeypatch.setattr(learn_stems, "VALIDATED_S", 4.0)
+    small = learn_stems.UNet
+    monkeypatch.setattr(learn_stems, "UNet", lambda: small(widths=(8, 16), segment=1.0))
+    first, second = learn_stems.Run(1, 20, 1, 1e-2), learn_stems.Run(2, 2, 1)
+    learn_stems.learn(first, shards, tmp_path, validate_every=10)
+    learn_stems.learn(second, shards, tmp_path, validate_every=2)
+    one, two = json.loads(curves_path(tmp_path, learn_stems.NAME).read_text())["runs"]
+    assert (one["steps"], two["steps"]) == (20, 2)
+    found = [row["mean"] for _, row in (*one["validation"], *two["validation"])]
+    assert found[1] > found[0]
+    assert found[1] > 0, "the mix itself has -5 dB"
+    assert found[2] > found[1] - 2, "it goes on from what was learned"
+    state = load_file(tmp_path / f"{learn_stems.NAME}.safetensors")
+    assert {str(value.dtype) for value in state.values() if value.is_floating_point()} == {"torch.float16"}

@@ -1,0 +1,181 @@
+"""How well stems are told apart: signal-to-distortion ratio (SDR) of each, beside what needs no learning.
+
+Synthetic: tracks of held-out compositions, sung by held-out voices, played by a held-out soundfont, all four stems.
+OpenMSX: sixteen pieces that people wrote for games, played stem by stem by that soundfont; nobody sings there, so what
+is given as vocals is false.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import librosa
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import butter, sosfiltfilt
+
+from models import separators
+from models.presence import presence
+from models.separate import separate
+from models.separators import SeparatorCard
+from models.stems import STEMS
+from models.training import multitracks
+from models.training.__main__ import cache_folder
+from tests.bench import report
+from tests.quality import openmsx
+from tests.quality.changes import RATE_HZ, Samples
+from tests.quality.renditions import files_of
+
+Stems = dict[str, Samples]
+Separate = Callable[[Samples, Stems], Stems]  # from the mix; the truth is for the oracle alone
+
+HEARD_S = 20.0  # of each synthetic track
+PIECES = 16
+HELD_OUT_FONT = openmsx.FONTS[1]  # TimGM6mb: never learned from
+BASSES = range(32, 40)  # General MIDI's
+FFT_SAMPLES, HOP_SAMPLES = 2_048, 512
+BASS_HZ = 220.0
+
+
+def measure() -> dict[str, Any]:
+    card = separators.load("unet")
+    systems: dict[str, Separate] = {
+        "mixture": lambda mix, truth: dict.fromkeys(truth, mix),
+        "HPSS, low-pass, REPET-SIM": lambda mix, truth: classical(mix, sung="vocals" in truth),
+        card.model_version: lambda mix, _: own(mix, card),
+        "ideal ratio mask": ideal,
+    }
+    sung, pieces = synthetic(), list(played())
+    figures: dict[str, Any] = {"synthetic_tracks": len(sung), "openmsx_pieces": len(pieces), "systems": {}}
+    for name, system in systems.items():
+        sys.stderr.write(f"{name}\n")
+        figures["systems"][name] = {"synthetic": _sdr(system, sung), "openmsx": _sdr(system, pieces)}
+    figures["false_vocals"] = false_vocals(pieces, card)
+    _tell(figures, card)
+    return figures
+
+
+def own(mix: Samples, card: SeparatorCard) -> Stems:
+    return separate(mix, RATE_HZ, card)
+
+
+def classical(mix: Samples, *, sung: bool) -> Stems:
+    """Drums are what is percussive, bass what lies under 220 Hz of the rest, vocals what does not repeat in that.
+
+    Where nobody sings it is told so, and does not look for what does not repeat.
+    """
+    spectrum = librosa.stft(mix, n_fft=FFT_SAMPLES, hop_length=HOP_SAMPLES)
+    harmonic, percussive = librosa.decompose.hpss(spectrum)
+    back = partial(librosa.istft, hop_length=HOP_SAMPLES, length=len(mix))
+    tones = back(harmonic)
+    bass = sosfiltfilt(butter(4, BASS_HZ, fs=RATE_HZ, output="sos"), tones).astype(np.float32)
+    if not sung:
+        return {"drums": back(percussive), "bass": bass, "other": tones - bass}
+    rest = librosa.stft(tones - bass, n_fft=FFT_SAMPLES, hop_length=HOP_SAMPLES)
+    level = np.abs(rest)
+    width = int(librosa.time_to_frames(2, sr=RATE_HZ, hop_length=HOP_SAMPLES))
+    repeated = librosa.decompose.nn_filter(level, aggregate=np.median, metric="cosine", width=width)
+    repeated = np.minimum(level, repeated)
+    front = librosa.util.softmask(level - repeated, 10 * repeated, power=2)
+    vocals = back(front * rest)
+    return {"drums": back(percussive), "bass": bass, "other": tones - bass - vocals, "vocals": vocals}
+
+
+def ideal(mix: Samples, truth: Stems) -> Stems:
+    """What masks could reach: every stem's true share of every bin."""
+    transform = partial(librosa.stft, n_fft=FFT_SAMPLES, hop_length=HOP_SAMPLES)
+    levels = {name: np.abs(transform(stem)) for name, stem in truth.items()}
+    total, heard = sum(levels.values(), np.float32(1e-9)), transform(mix)
+    back = partial(librosa.istft, hop_length=HOP_SAMPLES, length=len(mix))
+    return {name: back(heard * level / total) for name, level in levels.items()}
+
+
+def synthetic() -> list[Stems]:
+    """The tracks of the test split that have all four stems; renders them when they are not kept yet."""
+    multitracks.render(cache_folder(), "test", [0])
+    tracks = multitracks.load_shard(cache_folder(), "test", 0)[:, :, : round(HEARD_S * RATE_HZ)] / np.float32(32_768)
+    full = [track for track in tracks if (np.abs(track).max(axis=1) > 0).all()]
+    return [dict(zip(multitracks.SOURCES, track, strict=True)) for track in full]
+
+
+def played() -> list[Stems]:
+    """Pieces by name, with the stems that each has."""
+    found = []
+    for path in files_of(openmsx.PACKAGE, openmsx.FOLDER, ".mid")[:PIECES]:
+        score = openmsx.read(path)
+        start = score.span[0]
+        end = int(np.searchsorted(score.seconds(np.arange(*score.span)), 60.0)) + start
+        cut = openmsx.excerpt(score, (start, min(end, score.span[1])))
+        parts: dict[str, list[openmsx.Note]] = {"drums": [], "bass": [], "other": []}
+        for note in cut.notes:
+            parts[_stem_of(note, cut)].append(note)
+        sounds = {
+            name: openmsx.rendered(replace(cut, notes=tuple(notes)), *HELD_OUT_FONT)
+            for name, notes in parts.items()
+            if notes
+        }
+        length = max(map(len, sounds.values()))
+        found.append({name: np.pad(samples, (0, length - len(samples))) for name, samples in sounds.items()})
+    return found
+
+
+def _stem_of(note: openmsx.Note, score: openmsx.Score) -> str:
+    if note.channel == openmsx.DRUMS:
+        return "drums"
+    programs = [
+        message.program
+        for tick, message in score.controls
+        if message.type == "program_change" and message.channel == note.channel and tick <= note.start
+    ]
+    return "bass" if programs and programs[-1] in BASSES else "other"
+
+
+def _sdr(system: Separate, tracks: list[Stems]) -> dict[str, float]:
+    """The median of every stem, and the mean of these, in dB."""
+    reached: dict[str, list[float]] = {}
+    for truth in tracks:
+        mix = np.sum(list(truth.values()), axis=0)
+        found = system(mix, truth)
+        for name, stem in truth.items():
+            reached.setdefault(name, []).append(sdr_db(stem, found[name]))
+    medians = {name: float(np.median(reached[name])) for name in STEMS if name in reached}
+    return {**medians, "mean": float(np.mean(list(medians.values())))}
+
+
+def sdr_db(wanted: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+    """Energy of what is wanted to the energy of the error, in dB."""
+    error = float(np.square(wanted - found, dtype=np.float64).sum())
+    return 10 * float(np.log10(np.square(wanted, dtype=np.float64).sum() / max(error, 1e-12)))
+
+
+def false_vocals(pieces: list[Stems], card: SeparatorCard) -> dict[str, float]:
+    """How loud the vocals are that nobody sings, under the mix, and in how many pieces they are told as there."""
+    levels, told = [], []
+    for truth in pieces:
+        mix = np.sum(list(truth.values()), axis=0)
+        found = own(mix, card)
+        levels.append(20 * np.log10(_rms(found["vocals"]) / _rms(mix)))
+        told.append(presence(found, RATE_HZ)["vocals"].present)
+    return {"median_db": float(np.median(levels)), "worst_db": float(np.max(levels)), "told": float(np.mean(told))}
+
+
+def _rms(samples: Samples) -> float:
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) + 1e-9
+
+
+def _tell(figures: Mapping[str, Any], card: SeparatorCard) -> None:
+    rows = [
+        [
+            name,
+            *(f"{row[part].get(stem, np.nan):.1f}" for part in ("synthetic", "openmsx") for stem in (*STEMS, "mean")),
+        ]
+        for name, row in figures["systems"].items()
+    ]
+    header = ["system", *STEMS, "mean", *(f"OpenMSX {stem}" for stem in (*STEMS, "mean"))]
+    report.table(f"SDR in dB, {figures['synthetic_tracks']} tracks, {figures['openmsx_pieces']} pieces", header, rows)
+    false = figures["false_vocals"]
+    print(f"{card.model_version}: vocals in instrumentals {false['median_db']:.1f} dB, told in {false['told']:.0%}")
