@@ -1,19 +1,27 @@
-"""Hear one track: the two heavy steps of the pipeline, bytes in, bytes and arrays out."""
+"""Hear one track: the heavy steps of the pipeline, bytes in, bytes and arrays out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.card import Card
+from models import stems
+from models.card import Card, Hearing
 from models.cqt import Cqt, pooled_cqt
 from models.decode import Health, decode
 from models.envelope import envelope
 from models.flac import from_flac, to_flac
 from models.latents import Latents, latents
+from models.presence import Presence, presence
+from models.rhythm import rhythm
+from models.rhythm_card import RhythmCard
+from models.separators import SeparatorCard
 from models.verdict import Features, compare
+from models.voice import voice
+from models.voice_card import VoiceCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,21 @@ class Encoded:
     latents: Latents
 
 
+@dataclass(frozen=True, slots=True)
+class Separated:
+    """A track's stems as they are stored.
+
+    Attributes:
+        flac: the four stems, see `models.stems`.
+        cqts: uint8 (4, bins, frames), of `stems.PITCHED`; zeros for a layer that the track does not have.
+        presence: of each stem and of the accompaniment.
+    """
+
+    flac: bytes
+    cqts: NDArray[np.uint8]
+    presence: dict[str, Presence]
+
+
 def decode_track(data: bytes, max_track_s: float | None) -> Decoded:
     """Decode a file for storage. Raises a leaf of AudioError for what cannot be heard."""
     waveform = decode(data, max_track_s)
@@ -69,6 +92,39 @@ def encode_track(flac: bytes, card: Card) -> Encoded:
     """
     cqt = pooled_cqt(from_flac(flac, card.hearing.rate_hz, 1), card.hearing)
     return Encoded(cqt, latents(cqt, card))
+
+
+def separate_track(flac: bytes, separator: SeparatorCard, hearing: Hearing, folder: Path) -> Separated:
+    """Separate a stored waveform.
+
+    Args:
+        flac: as `decode_track` made it.
+        separator: which network separates.
+        hearing: the numbers of the transforms.
+        folder: where a separator's weights lie that are not shipped.
+    Raises:
+        `WrongWeights`, `MissingWeights`.
+    """
+    from models.separate import separate  # loads torch
+
+    mix = from_flac(flac, separator.rate_hz, separator.channels)
+    apart = stems.at_rate(separate(mix, separator.rate_hz, separator, folder), separator.rate_hz)
+    sounds = stems.layers(apart)
+    in_two = presence({name: sounds[name] for name in ("vocals", "accompaniment")}, stems.RATE_HZ)
+    found = {**presence(apart, stems.RATE_HZ), "accompaniment": in_two["accompaniment"]}
+    return Separated(stems.stems_to_flac(apart), stems.stem_cqts(sounds, found, hearing), found)
+
+
+def encode_drums(flac: bytes, card: RhythmCard, *, present: bool) -> Latents:
+    """The windows of the drums among stored stems; none where they are told as absent. Raises: `WrongWeights`."""
+    drums = stems.stems_from_flac(flac)["drums"]
+    return rhythm(drums if present else np.zeros_like(drums), card)
+
+
+def encode_voice(flac: bytes, card: VoiceCard, *, present: bool) -> Latents:
+    """The windows of the voice among stored stems; none where vocals are told as absent. Raises: `WrongWeights`."""
+    vocals = stems.stems_from_flac(flac)["vocals"]
+    return voice(vocals if present else np.zeros_like(vocals), card)
 
 
 def warm(card: Card) -> None:

@@ -6,6 +6,7 @@ A separated stem is encoded in the same way: its constant-Q transform is one lik
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,17 @@ def placed(frames: int, length: int, hop: float) -> Sequence[tuple[int, int]]:
     return [(start, min(start + length, frames)) for start in starts]
 
 
-def window_range_s(index: int, duration_s: float, hearing: Hearing) -> tuple[float, float]:
+class WindowAxis(Protocol):
+    """Whatever says how long windows are, and how far apart they begin."""
+
+    @property
+    def window_s(self) -> float: ...
+
+    @property
+    def window_hop_s(self) -> float: ...
+
+
+def window_range_s(index: int, duration_s: float, hearing: WindowAxis) -> tuple[float, float]:
     """Start and end, in seconds, of window `index` of a track that lasts `duration_s`."""
     start_s = index * hearing.window_hop_s
     return min(start_s, duration_s), min(start_s + hearing.window_s, duration_s)

@@ -22,7 +22,7 @@ from models.calibration import p_chance, p_match, standardised
 from models.card import Card, LatentMatching, LibraryMatching, Matching
 from models.chroma import chroma
 from models.latent_align import align_latents
-from models.latents import window_range_s
+from models.latents import WindowAxis, window_range_s
 from models.library import Cohort, Standing
 from models.score import Similarities, WindowScores
 
@@ -69,7 +69,7 @@ class Comparison:
         score: 0..1, see `metric`.
         metric: what `score` is. `agreement_qmax`: the mean of `agreement` and `qmax`. `library_normalised`: both as
             seen against the library's strangers, 0.5 where the same composition is as likely as not. `qmax`, which is
-            one-sided, with the classical encoder.
+            one-sided, with the classical encoder. `agreement`: by itself, of drums, with which nothing is calibrated.
         verdict: see `verdict_of` and `verdict_of_p`.
         why: a sentence where it is not the same composition, else None.
         evidence: alignments, strongest first: what carries the verdict, and an alignment of harmony that would carry
@@ -85,7 +85,7 @@ class Comparison:
     """
 
     score: float
-    metric: Literal["qmax", "agreement_qmax", "library_normalised"]
+    metric: Literal["qmax", "agreement_qmax", "library_normalised", "agreement"]
     verdict: Verdict
     why: str | None
     evidence: tuple[Alignment, ...]
@@ -148,6 +148,25 @@ def compare_many(
         yield told if card.latent_matching is None else _by_latents(told, pair, alike, normed, card)
 
 
+def by_windows(query: Features, candidate: Features, hearing: WindowAxis, verbose: bool = False) -> Comparison:
+    """Compare what is heard in windows alone, of which no verdict is calibrated: it ranks, and says where."""
+    alike = score.similarities(query.latents, candidate.latents)
+    units, others = score.sounding(query.latents), score.sounding(candidate.latents)
+    agreed = score.agreement(alike, units, others)
+    return Comparison(
+        score=agreed,
+        metric="agreement",
+        verdict="no_relation",
+        why=None,
+        evidence=(),
+        windows=score.window_scores(alike, units),
+        matched_windows=_matched_windows(alike, query, candidate, hearing, verbose),
+        window_similarities=alike if verbose else None,
+        agreement=agreed,
+        qmax=None,
+    )
+
+
 def verdict_of(alignment: Alignment | None, matching: Matching) -> Verdict:
     """What an alignment of harmony proves.
 
@@ -193,7 +212,7 @@ def _by_harmony(pair: _Pair, run: Alignment | None, alike: Similarities, card: C
         why=None if evidence else _why_not_harmony(pair, run),
         evidence=evidence,
         windows=score.window_scores(alike, units),
-        matched_windows=_matched_windows(alike, pair.query, pair.candidate, card, verbose),
+        matched_windows=_matched_windows(alike, pair.query, pair.candidate, card.hearing, verbose),
         window_similarities=alike if verbose else None,
         agreement=score.agreement(alike, units, score.sounding(pair.candidate.latents)),
         qmax=None if unread else reached,
@@ -260,15 +279,15 @@ def _harmony(track: Features, card: Card) -> Harmony:
 
 
 def _matched_windows(
-    alike: Similarities, query: Features, candidate: Features, card: Card, verbose: bool
+    alike: Similarities, query: Features, candidate: Features, hearing: WindowAxis, verbose: bool
 ) -> tuple[MatchedWindow, ...]:
     return tuple(
         MatchedWindow(
             match.query_index,
             match.candidate_index,
             match.similarity,
-            window_range_s(match.query_index, query.duration_s, card.hearing),
-            window_range_s(match.candidate_index, candidate.duration_s, card.hearing),
+            window_range_s(match.query_index, query.duration_s, hearing),
+            window_range_s(match.candidate_index, candidate.duration_s, hearing),
         )
         for match in score.matched_windows(alike, None if verbose else SHOWN_WINDOWS)
     )

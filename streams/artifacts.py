@@ -2,8 +2,8 @@
 
 The name holds everything that decides the content (tenant, SHA-256 of the audio, kind, version of what made it), and
 nothing else, so "is it done?" is "is it there?". The tenant is part of it: nothing is shared between tenants, so
-neither cost nor timing tells one what another holds. Waveforms are FLAC, everything else is an .npz archive of
-one array and its meta data.
+neither cost nor timing tells one what another holds. Waveforms and stems are FLAC, everything else is an .npz archive
+of one array and its meta data.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,11 @@ from streams.errors import Defect
 
 if TYPE_CHECKING:  # the API names blobs, and loads no model for it
     from models.card import Hearing
+    from models.latents import WindowAxis
+    from models.presence import Presence
+
+
+SOUND = ("waveform", "stems")  # the kinds that are kept as FLAC
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ def upload_name(tenant: str, audio_id: str) -> str:
 
 def artifact_name(tenant: str, audio_id: str, kind: str, version: str) -> str:
     """`version`: see `cards.version_of`."""
-    return f"artifacts/{_part(tenant)}/{audio_id}/{kind}-{version}.{'flac' if kind == 'waveform' else 'npz'}"
+    return f"artifacts/{_part(tenant)}/{audio_id}/{kind}-{version}.{'flac' if kind in SOUND else 'npz'}"
 
 
 def job_name(tenant: str, job_id: str, what: str) -> str:
@@ -52,9 +57,9 @@ def job_name(tenant: str, job_id: str, what: str) -> str:
     return f"jobs/{_part(tenant)}/{_part(job_id)}/{what}.json"
 
 
-def cohort_name(tenant: str, dataset_id: str, version: str, grown: int) -> str:
-    """The strangers of a dataset for one version of an encoder, as they were chosen when it had grown so much."""
-    return f"cohorts/{_part(tenant)}/{dataset_id}/{version}/{grown}.npz"
+def cohort_name(tenant: str, dataset_id: str, kind: str, version: str, grown: int) -> str:
+    """The strangers of a dataset for one kind of windows, as they were chosen when it had grown so much."""
+    return f"cohorts/{_part(tenant)}/{dataset_id}/{kind}-{version}/{grown}.npz"
 
 
 def _part(name: str) -> str:
@@ -81,9 +86,15 @@ def pack_cqt(cqt: NDArray[np.uint8], hearing: Hearing) -> bytes:
     return pack(cqt, {"hop_s": hearing.frame_s, "start_s": 0.0})
 
 
-def pack_latents(latents: NDArray[np.float32], hearing: Hearing) -> bytes:
+def pack_windows(latents: NDArray[np.float32], axis: WindowAxis) -> bytes:
     """The windows of a track or of one of its stems, with their time axis."""
-    return pack(latents, {"hop_s": hearing.window_hop_s, "window_s": hearing.window_s, "start_s": 0.0})
+    return pack(latents, {"hop_s": axis.window_hop_s, "window_s": axis.window_s, "start_s": 0.0})
+
+
+def pack_stem_cqts(cqts: NDArray[np.uint8], found: Mapping[str, Presence], hearing: Hearing) -> bytes:
+    """The transforms of the stems with a pitch, and which layers there are. Frames are their third dimension."""
+    told = {layer: asdict(presence) for layer, presence in found.items()}
+    return pack(cqts, {"hop_s": hearing.frame_s, "start_s": 0.0, "presence": told})
 
 
 def unpack(data: bytes) -> Stored:

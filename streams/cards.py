@@ -1,20 +1,29 @@
-"""Which model card speaks for which encoder type, and which version a dataset was pinned to.
+"""Which model card speaks for which encoder type, and which versions a dataset was pinned to.
 
 A new encoder is a new card under `models/weights/`: datasets made from then on are pinned to it, older ones keep
-theirs until they are indexed anew.
+theirs until they are indexed anew. So it is with the separator, which a dataset keeps from the first ingest on that
+asks for stems.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
+from models import rhythm_card, separators, voice_card
 from models.card import Card, load
+from models.separators import SeparatorCard
 from streams import pipeline
 from streams.errors import Defect
+from streams.settings import Settings
+from streams.stores.vectors import Collection
 
 DECODER = "decode-1"  # rises when `models.decode`, `models.flac` or `models.envelope` make something else of a file
 
+STEMS = "1"  # rises when `models.separate`, `.stems` or `.presence` make something else of a mix
+
+SEPARATORS = ("unet", "htdemucs")  # as `SOUNDTRACE_SEPARATOR` may name them
 CURRENT = {"type1": "pitchclass_large", "type2": "pitchclass_small"}  # the cards that new datasets are pinned to
 
 
@@ -39,11 +48,50 @@ def pinned(encoder_type: str, model_version: str) -> Card:
     return card
 
 
-def version_of(card: Card, kind: str) -> str:
+def current_separator(name: str) -> SeparatorCard:
+    """The separator of datasets that have no stems yet, as `SOUNDTRACE_SEPARATOR` names it."""
+    return separators.load(name)
+
+
+def weights_folder(separator: SeparatorCard, settings: Settings) -> Path:
+    """Where a separator's weights lie: beside its card, or where `soundtrace separate --fetch` brings them."""
+    return settings.models_folder if separator.address else separators.WEIGHTS
+
+
+@cache
+def separator(model_version: str) -> SeparatorCard:
+    """The card of a pinned separator. Raises: `Defect` when this installation does not know it any more."""
+    for name in SEPARATORS:
+        if (card := separators.load(name)).model_version == model_version:
+            return card
+    fact = f"no separator under models/weights/stems is '{model_version}'"
+    raise Defect(fact, "install the version of soundtrace that ships it")
+
+
+def collection_of(tenant: str, dataset_id: str, kind: str, card: Card) -> Collection:
+    """Where a dataset's vectors of one kind stand. Drums and voices have encoders of their own, whatever its type."""
+    rhythm, voice = rhythm_card.load(), voice_card.load()
+    made_by = {
+        "stem_drums": (rhythm.model_version, rhythm.architecture.latent_dim),
+        "voice": (voice.model_version, voice.architecture.latent_dim),
+    }
+    version, dim = made_by.get(kind, (card.model_version, card.hearing.latent_dim))
+    return Collection(tenant, dataset_id, kind, version, dim)
+
+
+def version_of(kind: str, card: Card, separator: SeparatorCard) -> str:
     """What the name of an artifact of that kind tells of how it was made, and nothing that it does not depend on."""
-    versions = {
+    encoder = f"{card.encoder_type}-{card.model_version}-{card.params_hash}"
+    stems = f"{separator.model_version}-{separator.sha256[:8]}-{STEMS}"
+    rhythm, voice = rhythm_card.load(), voice_card.load()
+    versions: dict[pipeline.Version, str] = {
         "decoder": DECODER,
+        "separator": stems,
+        "stem cqt": f"{stems}-{card.hearing.cqt_hash}",
         "cqt": card.hearing.cqt_hash,
-        "encoder": f"{card.encoder_type}-{card.model_version}-{card.params_hash}",
+        "encoder": encoder,
+        "stem encoder": f"{encoder}-{stems}",
+        "stem rhythm": f"{rhythm.model_version}-{rhythm.sha256[:8]}-{stems}",
+        "stem voice": f"{voice.model_version}-{voice.sha256[:8]}-{stems}",
     }
     return versions[next(artifact.version for artifact in pipeline.ARTIFACTS if artifact.kind == kind)]

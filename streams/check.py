@@ -7,7 +7,7 @@ What is planned but not built yet is refused by name: an empty answer would look
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from streams import pipeline
@@ -52,6 +52,8 @@ class SearchView:
     candidates_skipped: int
     query_version: str | None = None  # the model versions that the datasets are pinned to
     candidate_version: str | None = None
+    query_separator: str | None = None
+    candidate_separator: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +94,7 @@ def check_search_fields(request: SearchRequest) -> SearchRequest:
         faults.append(_fault("profile", f"'{request.profile}' is no profile; profiles are {', '.join(PROFILES)}"))
     elif request.profile not in pipeline.PROFILES:
         faults.append(_fault("profile", f"profile '{request.profile}' {NOT_BUILT}"))
-    if request.depth not in DEPTHS:
-        faults.append(_fault("depth", f"'{request.depth}' is no depth; depths are {', '.join(DEPTHS)}"))
-    elif request.depth not in pipeline.DEPTHS:
-        faults.append(_fault("depth", f"depth '{request.depth}' {NOT_BUILT}; built: {', '.join(pipeline.DEPTHS)}"))
-    if not request.stem_types or not set(request.stem_types) <= set(STEM_TYPES):
-        faults.append(_fault("stem_types", f"must name at least one of {', '.join(STEM_TYPES)}, and no other"))
+    faults += _depth_faults(request.depth, request.stem_types)
     if request.search_type != "1:1" and not 1 <= request.limit <= LIMIT_MAX:
         faults.append(_fault("limit", f"{request.limit} is not within 1..{LIMIT_MAX}"))
     if request.search_type not in SEARCH_TYPES:
@@ -111,12 +108,18 @@ def check_search_fields(request: SearchRequest) -> SearchRequest:
     return request
 
 
+def check_depth(depth: str, stem_types: Collection[str]) -> None:
+    """Raises: `Invalid` `validation-failed` for a depth or a stem that is none, or that is not built."""
+    _refuse(_depth_faults(depth, stem_types))
+
+
 async def look_for_search(request: SearchRequest, catalogue: Catalogue) -> SearchView:
     """What the catalogue knows about the datasets that a search names."""
     queries = await _look_at_dataset(request, request.query_dataset_name, catalogue)
     candidates = await _look_at_dataset(request, request.candidate_dataset_name, catalogue)
     versions = [
-        None if side[0] is None else await catalogue.pinned_to(side[0].dataset_id, request.encoder_type)
+        None if side[0] is None else await catalogue.pinned_to(side[0].dataset_id, pinned)
+        for pinned in (request.encoder_type, pipeline.SEPARATOR)
         for side in (queries, candidates)
     ]
     return SearchView(queries[0], candidates[0], queries[1], candidates[1], queries[2], candidates[2], *versions)
@@ -143,22 +146,37 @@ def check_search(request: SearchRequest, view: SearchView, limits: Settings) -> 
         if not usable and not skipped:
             raise Invalid(f"dataset '{name}' has no tracks", "ingest audio into it first", code="dataset-empty")
         if not usable:
-            tasks = ", ".join(pipeline.DEPTHS[request.depth])
+            needed = pipeline.needed_by_search(request.depth, request.stem_types)
+            tasks = ", ".join(" or ".join(sorted(either)) for either in needed)
             fact = f"no track of dataset '{name}' has {request.encoder_type} features for depth '{request.depth}'"
             remedy = f"ingest its files with {request.encoder_type} and the tasks {tasks}"
             raise Invalid(fact, remedy, code="encoder-not-ingested")
-    if many and view.query_version != view.candidate_version:
-        fact = (
-            f"dataset '{request.query_dataset_name}' is encoded by {request.encoder_type} '{view.query_version}', "
-            f"dataset '{request.candidate_dataset_name}' by '{view.candidate_version}', which cannot be compared"
-        )
-        remedy = "move the older one with `soundtrace reindex NAME --switch`"
-        raise Invalid(fact, remedy, code="model-versions-differ")
+    if many:
+        _refuse_different(request, view)
     m, n = len(view.queries) if many else 1, len(view.candidates)
     if m * n > limits.pairs_max:
         fact = f"{m} queries x {n} candidates are {m * n} pairs, the limit is {limits.pairs_max}"
         raise Invalid(fact, "search in smaller datasets", code="too-many-pairs")
     return SearchPlan("bulk" if many else "live", m, n, view.queries_skipped, view.candidates_skipped)
+
+
+def _refuse_different(request: SearchRequest, view: SearchView) -> None:
+    """Windows of two encoders, or of the stems of two separators, mean different things."""
+    names = f"dataset '{request.query_dataset_name}'", f"dataset '{request.candidate_dataset_name}'"
+    if view.query_version != view.candidate_version:
+        fact = (
+            f"{names[0]} is encoded by {request.encoder_type} '{view.query_version}', "
+            f"{names[1]} by '{view.candidate_version}', which cannot be compared"
+        )
+        remedy = "move the older one with `soundtrace reindex NAME --switch`"
+        raise Invalid(fact, remedy, code="model-versions-differ")
+    if request.depth != "track" and view.query_separator != view.candidate_separator:
+        fact = (
+            f"{names[0]} is separated by '{view.query_separator}', {names[1]} by '{view.candidate_separator}', "
+            "whose stems cannot be compared"
+        )
+        remedy = "search at depth 'track', or ingest one of them into a new dataset"
+        raise Invalid(fact, remedy, code="model-versions-differ")
 
 
 def check_blob_name(name: str) -> str:
@@ -194,10 +212,21 @@ async def _look_at_dataset(
         dataset = await catalogue.dataset_by_name(request.tenant, name)
     except NotFound:
         return None, (), 0
-    tasks = pipeline.DEPTHS[request.depth]
-    usable = await catalogue.tracks(request.tenant, dataset.dataset_id, encoder_type=request.encoder_type, tasks=tasks)
+    needs = pipeline.needed_by_search(request.depth, request.stem_types)
+    usable = await catalogue.tracks(request.tenant, dataset.dataset_id, encoder_type=request.encoder_type, needs=needs)
     held = await catalogue.count_tracks(request.tenant, dataset.dataset_id)
     return dataset, tuple(usable), held - len(usable)
+
+
+def _depth_faults(depth: str, stem_types: Collection[str]) -> list[Fault]:
+    faults = []
+    if depth not in DEPTHS:
+        faults.append(_fault("depth", f"'{depth}' is no depth; depths are {', '.join(DEPTHS)}"))
+    elif depth not in pipeline.DEPTHS:
+        faults.append(_fault("depth", f"depth '{depth}' {NOT_BUILT}; built: {', '.join(pipeline.DEPTHS)}"))
+    if not stem_types or not set(stem_types) <= set(STEM_TYPES):
+        faults.append(_fault("stem_types", f"must name at least one of {', '.join(STEM_TYPES)}, and no other"))
+    return faults
 
 
 def _field_faults(request: SearchRequest) -> tuple[list[Fault], list[Fault]]:

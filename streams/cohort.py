@@ -14,7 +14,7 @@ import numpy as np
 from models import library
 from models.card import Card
 from models.library import Cohort, Norm
-from streams import cards
+from streams import cards, pipeline
 from streams.artifacts import cohort_name, pack, unpack
 from streams.matches import Candidate, Heard
 from streams.sides import hear
@@ -25,27 +25,38 @@ EXAMINED = 300  # tracks among which a cohort is looked for: room for relatives
 GROWTH = 1.2
 
 
-async def cohort_of(stage: StageContext, candidates: list[Candidate]) -> Cohort | None:
-    """The cohort of the dataset that the candidates are of; None where it is too small, or too much related."""
-    work = stage.work
-    if stage.card.library is None or work.dataset_id is None or len(candidates) < library.LEAST_TRACKS:
+async def cohort_of(stage: StageContext, candidates: list[Candidate], layer: str) -> Cohort | None:
+    """The cohort of a layer of the dataset that the candidates are of.
+
+    None where the dataset is too small, or too much related, or where drums are meant: no card says what two of them
+    have in common by chance.
+    """
+    work, kind = stage.work, pipeline.LAYERS[layer]
+    judged = stage.card.library is not None and layer != "drums"
+    if not judged or work.dataset_id is None or len(candidates) < library.LEAST_TRACKS:
         return None
     grown = int(math.log(len(candidates) / library.LEAST_TRACKS, GROWTH))
-    version = cards.version_of(stage.card, "full_audio_latent")
-    name = cohort_name(work.tenant, work.dataset_id, version, grown)
+    version = cards.version_of(kind, stage.card, stage.separator)
+    name = cohort_name(work.tenant, work.dataset_id, kind, version, grown)
     try:
         packed = await stage.blobs.get(name)
     except BlobMissing:
         drawn = sorted(candidates, key=lambda candidate: candidate.audio_id)[:EXAMINED]
-        heard = [found for candidate in drawn if (found := await hear(stage, candidate)) is not None]
-        await stage.blobs.put(name, await stage.heavy(choose, heard, stage.card))
+        heard = [
+            found
+            for candidate in drawn
+            if (found := await hear(stage, candidate, (layer,))) is not None and layer in found.latents
+        ]
+        await stage.blobs.put(name, await stage.heavy(choose, heard, layer, stage.card))
         packed = await stage.blobs.get(name)  # of two writers the first one wins
     return unpack_cohort(packed)
 
 
-def choose(heard: list[Heard], card: Card) -> bytes:
-    """A cohort of these tracks, packed. Runs in the heavy child."""
-    tracks = [(one.audio_id, unpack(one.latents).array) for one in heard]
+def choose(heard: list[Heard], layer: str, card: Card) -> bytes:
+    """A cohort of these tracks' layers, packed. Runs in the heavy child."""
+    tracks = [(one.audio_id, unpack(one.latents[layer]).array) for one in heard]
+    if len(tracks) < library.LEAST_TRACKS:
+        return pack_cohort(None, card.hearing.latent_dim)
     return pack_cohort(library.cohort(tracks, card), card.hearing.latent_dim)
 
 

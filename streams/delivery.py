@@ -161,14 +161,12 @@ class Delivery:
             todo = set(pipeline.made_by(self.row.name)) & pipeline.missing(work.wanted, audio.present, audio.failed)
             if not todo:
                 continue
-            at_work = context.of(work)
+            at_work = context.of(work, todo)
             try:
                 if not await at_work.reuse(audio, todo):
                     await self._agent(audio, at_work)
             except InputError as error:
-                spoiled = set[str]().union(*(pipeline.spoiled_by(kind) for kind in todo))
-                failed = {**audio.failed, **dict.fromkeys(spoiled, Problem.of(error))}
-                audios[index] = audio.model_copy(update={"failed": failed})
+                audios[index] = _failed(audio, todo, error)
                 if _is_lost(work, audios[index]):
                     raise
             else:
@@ -187,8 +185,29 @@ class Delivery:
         context.send_on(work.model_copy(update={"audios": audios}))
 
     async def _give_up(self, case: Case, error: SoundtraceError, attempts: int) -> str:
+        alone = Defect(error.message, "ingest the file with this task again once that is mended", code=error.code)
+        rest = await self._persist(lambda: self._rest(case, alone))
+        if rest is not None:  # one failed task never takes the other tasks of its file with it
+            log.error("given up, for these tasks", stage=self.row.name, code=error.code, reason=str(error))
+            case.context.outbox.clear()
+            case.context.of(rest).send_on(rest)
+            return error.code
         told = partial(give_up, case.context, case.message, case.record, error, attempts)
         return await self._tell(case.context, case.message, error, attempts, told)
+
+    async def _rest(self, case: Case, error: SoundtraceError) -> Work | None:
+        """The work without what this stage could not make of its audio; None where nothing of it would be left."""
+        record = case.record
+        if not isinstance(record, Work) or self.row.each != "audio":
+            return None
+        context, audios = case.context.of(record), []
+        for audio in record.audios:
+            todo = set(pipeline.made_by(self.row.name)) & pipeline.missing(record.wanted, audio.present, audio.failed)
+            made = {kind for kind in todo if await context.blobs.exists(context.name(audio.audio_id, kind))}
+            audios.append(_failed(with_present(audio, made), todo - made, error))
+            if _is_lost(record, audios[-1]):
+                return None
+        return record.model_copy(update={"audios": tuple(audios)})
 
     async def _refuse(self, context: StageContext, message: Message, error: InputError) -> str:
         told = partial(give_up_undecodable, context, message, error)
@@ -259,6 +278,12 @@ class Delivery:
                 level("waiting", stage=self.row.name, lane=self.consumer.lane, tries=tries, reason=str(error))
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, self._resources.settings.retry_cap_s)
+
+
+def _failed(audio: Audio, todo: set[str], error: SoundtraceError) -> Audio:
+    """The audio with these kinds, and all that is made from them, told as failed."""
+    spoiled = set[str]().union(*(pipeline.spoiled_by(kind) for kind in todo)).difference(audio.present)
+    return audio.model_copy(update={"failed": {**audio.failed, **dict.fromkeys(spoiled, Problem.of(error))}})
 
 
 def _is_lost(work: Work, audio: Audio) -> bool:

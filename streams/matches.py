@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.align import Alignment
 from models.card import Card
+from models.layers import DRUMS, Layered, compare_layers
 from models.library import Cohort
-from models.verdict import Comparison, Features, compare_many, preliminary
+from models.score import agreements
+from models.stems import PITCHED
+from models.verdict import Comparison, Features, preliminary
+from models.voice import similarity
 from streams.artifacts import unpack
 from streams.records import Evidence, LayerScores, Match
 
-LAYER = "full_audio"
+STEM_LAYERS = ("vocals", "bass", "drums", "other")
+BLOCKS = {"vocals": "vocal"}  # how the contract's block of a layer begins, where not with the layer's own name
 WINDOW_SIMILARITIES_MAX = 250_000  # entries that a verbose answer may hold (contract, A6)
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a comparison reads of one track: two packed artifacts, its CQT where it is needed, and its length."""
+    """What a comparison reads of one track.
+
+    Attributes:
+        audio_id: SHA-256 of its bytes.
+        latents: packed windows, by layer; a layer that was not ingested is not there.
+        transforms: where they are needed, packed: `cqt` of the mix, `stem_cqt` of the stems, and the `voice`.
+        duration_s: of the track.
+    """
 
     audio_id: str
-    cqt: bytes | None
-    latents: bytes
+    latents: Mapping[str, bytes]
+    transforms: Mapping[str, bytes]
     duration_s: float
 
 
@@ -43,32 +56,42 @@ class Candidate:
     metadata: Mapping[str, str]
 
 
-def score_block(queries: list[Heard], candidates: list[Heard], card: Card) -> list[list[float]]:
-    """The preliminary score of every query with every candidate, in their orders. Runs in the heavy child."""
-    mine, theirs = ([_features(heard) for heard in side] for side in (queries, candidates))
+def score_block(queries: list[Heard], candidates: list[Heard], layer: str, card: Card) -> list[list[float]]:
+    """The preliminary score of every query's layer with every candidate's, in order. Runs in the heavy child."""
+    mine, theirs = ([_layer(heard, layer) for heard in side] for side in (queries, candidates))
+    if layer == DRUMS:
+        drums: list[list[float]] = agreements([one.latents for one in mine], [one.latents for one in theirs]).tolist()
+        return drums
     found: list[list[float]] = preliminary(mine, theirs, card).tolist()
     return found
 
 
 def compare_block(
-    query: Heard, candidates: list[Heard], card: Card, verbose: bool, among: Cohort | None
-) -> list[Comparison]:
+    query: Heard,
+    candidates: list[Heard],
+    layers: tuple[str, ...],
+    card: Card,
+    *,
+    verbose: bool,
+    among: Mapping[str, Cohort],
+) -> list[Layered]:
     """All that is told of a query and each of the candidates, in their order. Runs in the heavy child."""
-    return list(compare_many(_features(query), (_features(heard) for heard in candidates), card, verbose, among))
+    mine, theirs = _layers(query), [_layers(heard) for heard in candidates]
+    told = compare_layers(mine, theirs, layers, card, verbose=verbose, among=among)
+    return [
+        replace(one, voice_similarity=_voices(query, candidate)) if "vocals" in one.found else one
+        for one, candidate in zip(told, candidates, strict=True)
+    ]
 
 
-def describe(rank: int, candidate: Candidate, found: Comparison, card: Card) -> tuple[Match, dict[str, Any]]:
+def describe(rank: int, candidate: Candidate, told: Layered, card: Card) -> tuple[Match, dict[str, Any]]:
     """The same match as a record and as the contract's JSON: rounded once, so that both say the same numbers."""
+    found = told.best
     score = round(found.score, 3)
-    p_match, p_chance, qmax = _short(found.p_match), _short(found.p_chance), _rounded(found.qmax)
-    agreement = round(found.agreement, 3)
-    windows = found.windows
-    latents = LayerScores(
-        max=round(windows.max, 3),
-        max_then_mean=round(windows.max_then_mean, 3),
-        hungarian_mean=round(windows.hungarian_mean, 3),
-    )
-    evidence = tuple(_evidence(alignment) for alignment in found.evidence)
+    p_match, p_chance, qmax = _short(found.p_match), _short(told.p_chance), _rounded(found.qmax)
+    agreement, voice = round(found.agreement, 3), _rounded(told.voice_similarity)
+    latents = {layer: _scores(one) for layer, one in told.found.items()}
+    evidence = _evidences(told)
     match = Match(
         id=candidate.uri,
         track_id=candidate.track_id,
@@ -78,16 +101,20 @@ def describe(rank: int, candidate: Candidate, found: Comparison, card: Card) -> 
         rank=rank,
         score=score,
         metric=found.metric,
-        layer=LAYER,
-        verdict=found.verdict,
+        layer=told.layer,
+        verdict=told.verdict,
         p_chance=p_chance,
         p_match=p_match,
         agreement=agreement,
         qmax=qmax,
-        layers={LAYER: latents},
+        voice_similarity=voice,
+        layers=latents,
         evidence=evidence,
         metadata=dict(candidate.metadata),
     )
+    blocks = {_block(layer): latents[layer].model_dump() | _windows(one) for layer, one in told.found.items()}
+    if voice is not None:
+        blocks[_block("vocals")]["voice_similarity"] = voice
     document = {
         "id": candidate.uri,
         "score": score,
@@ -96,11 +123,11 @@ def describe(rank: int, candidate: Candidate, found: Comparison, card: Card) -> 
             "filename": candidate.filename,
             "dataset_id": candidate.dataset_id,
             "metric": found.metric,
-            "layer": LAYER,
+            "layer": told.layer,
         },
         "track_id": candidate.track_id,
         "rank": rank,
-        "verdict": found.verdict,
+        "verdict": told.verdict,
         "p_match": p_match,
         "p_chance": p_chance,
         "agreement": agreement,
@@ -108,15 +135,53 @@ def describe(rank: int, candidate: Candidate, found: Comparison, card: Card) -> 
         "calibration": _calibration(found, card),
         "evidence": [item.model_dump() for item in evidence],
         **({"why": found.why} if found.why else {}),
+        **({"missing_layers": dict(told.missing)} if any(told.missing.values()) else {}),
         "metadata": dict(candidate.metadata),
-        "full_audio_latent_scores": latents.model_dump() | _windows(found),
+        **blocks,
     }
     return match, document
 
 
-def _features(heard: Heard) -> Features:
-    cqt = None if heard.cqt is None else unpack(heard.cqt).array
-    return Features(cqt, unpack(heard.latents).array, heard.duration_s, heard.audio_id)
+def _voices(query: Heard, candidate: Heard) -> float | None:
+    mine, theirs = query.transforms.get("voice"), candidate.transforms.get("voice")
+    return None if mine is None or theirs is None else similarity(unpack(mine).array, unpack(theirs).array)
+
+
+def _block(layer: str) -> str:
+    return f"{BLOCKS.get(layer, layer)}_latent_scores"
+
+
+def _scores(found: Comparison) -> LayerScores:
+    return LayerScores(
+        max=round(found.windows.max, 3),
+        max_then_mean=round(found.windows.max_then_mean, 3),
+        hungarian_mean=round(found.windows.hungarian_mean, 3),
+    )
+
+
+def _layers(heard: Heard) -> dict[str, Features]:
+    return {layer: _layer(heard, layer) for layer in heard.latents}
+
+
+def _layer(heard: Heard, layer: str) -> Features:
+    """One layer of a track; of one that it does not have, nothing."""
+    packed = heard.latents.get(layer)
+    windows = np.zeros((0, 1), np.float32) if packed is None else unpack(packed).array
+    return Features(_transform(heard, layer), windows, heard.duration_s, heard.audio_id)
+
+
+def _transform(heard: Heard, layer: str) -> NDArray[np.uint8] | None:
+    packed = heard.transforms.get("cqt" if layer == "full_audio" else "stem_cqt")
+    if packed is None or layer == DRUMS:
+        return None
+    stored: NDArray[np.uint8] = unpack(packed).array
+    return stored if layer == "full_audio" else stored[PITCHED.index(layer)]
+
+
+def _evidences(told: Layered) -> tuple[Evidence, ...]:
+    """Of every layer, strongest first."""
+    found = [_evidence(layer, course) for layer, one in told.found.items() for course in one.evidence]
+    return tuple(sorted(found, key=lambda evidence: -evidence.score))
 
 
 def _calibration(found: Comparison, card: Card) -> dict[str, Any] | None:
@@ -137,13 +202,14 @@ def _short(probability: float | None) -> float | None:
     return None if probability is None else float(f"{probability:.4g}")
 
 
-def _evidence(found: Alignment) -> Evidence:
+def _evidence(layer: str, found: Alignment) -> Evidence:
     return Evidence(
         query_start_s=round(found.query_start_s, 3),
         query_end_s=round(found.query_end_s, 3),
         candidate_start_s=round(found.candidate_start_s, 3),
         candidate_end_s=round(found.candidate_end_s, 3),
-        layer=LAYER,
+        layer=layer,
+        stem=layer if layer in STEM_LAYERS else None,
         score=round(found.score, 3),
         tempo_ratio=round(found.tempo_ratio, 3),
         transposition_semitones=found.transposition_semitones,

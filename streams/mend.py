@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 import structlog
 
+from models.separators import SeparatorCard
 from streams import cards, pipeline
 from streams.artifacts import artifact_name, unpack
 from streams.errors import NotFound, Unavailable
 from streams.stage import Resources
 from streams.stores.blobs import BlobMissing, Blobs
 from streams.stores.catalogue import Catalogue
-from streams.stores.vectors import Collection, Vectors
+from streams.stores.vectors import Vectors
 
 log = structlog.get_logger()
 LOOK_EVERY_S = 2.0
@@ -59,30 +60,41 @@ async def mend(
         dataset_name: only datasets of that name, whichever tenant's; None for all.
     Raises: `NotFound` `dataset-not-found` when a name was given and nothing was ever ingested under it.
     """
-    seen = written = 0
-    lost: list[str] = []
-    chosen = [pinned for pinned in await catalogue.pinned() if dataset_name in (None, pinned.name)]
+    seen, written, lost = set[str](), set[str](), set[str]()
+    chosen = [
+        pinned for pinned in await catalogue.pinned(pipeline.ENCODER_TYPES) if dataset_name in (None, pinned.name)
+    ]
     if dataset_name is not None and not chosen:
         raise NotFound(f"no dataset '{dataset_name}' has tracks", "ingest into it first", code="dataset-not-found")
     for pinned in chosen:
         card = cards.pinned(pinned.encoder_type, pinned.model_version)
+        separator = await separator_of(pinned.dataset_id, catalogue)
         for kind in pipeline.INDEXED:
-            version, dim = cards.version_of(card, kind), card.hearing.latent_dim
-            collection = Collection(pinned.tenant, pinned.dataset_id, kind, pinned.model_version, dim)
+            version = cards.version_of(kind, card, separator)
+            collection = cards.collection_of(pinned.tenant, pinned.dataset_id, kind, card)
             if rebuild:
                 await vectors.drop(collection)
             held = await vectors.tracks(collection)
             rows = await catalogue.tracks(
-                pinned.tenant, pinned.dataset_id, encoder_type=pinned.encoder_type, tasks=(kind,)
+                pinned.tenant,
+                pinned.dataset_id,
+                encoder_type=pinned.encoder_type,
+                needs=[pipeline.bringing(kind)],
             )
             for row in rows:
-                seen += 1
+                seen.add(row.track_id)
                 try:
                     latents = unpack(await blobs.get(artifact_name(row.tenant, row.audio_id, kind, version)))
                 except BlobMissing:
-                    lost.append(row.track_id)
+                    lost.add(row.track_id)
                     continue
                 if held.get(row.track_id, 0) != len(latents.array):
                     await vectors.upsert(collection, row.track_id, latents.array, latents.starts_s)
-                    written += 1
-    return Mended(seen, written, tuple(lost))
+                    written.add(row.track_id)
+    return Mended(len(seen), len(written), tuple(sorted(lost)))
+
+
+async def separator_of(dataset_id: str, catalogue: Catalogue) -> SeparatorCard:
+    """The separator that a dataset keeps; of one without stems the shipped one, by which then nothing is named."""
+    pinned = await catalogue.pinned_to(dataset_id, pipeline.SEPARATOR)
+    return cards.current_separator("unet") if pinned is None else cards.separator(pinned)

@@ -1,13 +1,14 @@
 """The pipeline: two tables and one function. Read this first.
 
     uploads ─────────┐
-                     ├─> accept ─> decode ─> encode ─> index ──┐
-    search-requests ─┘                          └─> match ─────┴─> features, results
+                     ├─> accept ─> decode ─> separate ─> encode ─> index ──┐
+    search-requests ─┘                                     └─> match ──────┴─> features, results
 
 A track comes in as an `Upload` on `uploads`, or as the query of a `SearchRequest` on `search-requests`.
 `accept` checks it, copies its bytes into the blob store and makes a `Work` of it: what is wanted, what is there.
 Each stage says the same sentence: take a work, make what is wanted and missing, store it, say so, publish it.
-`next_stage` tells where to: it is a make-file for sound. `index` ends an ingest, `match` ends a search.
+`next_stage` tells where to: it is a make-file for sound, and a work passes only where something is to be made of it.
+`index` ends an ingest, `match` ends a search.
 What a stage gives up on goes to `dead-letters`; every stage tells `features` what it made.
 Ingests and m:n searches travel on the `bulk` lane, 1:1 and 1:n on `live`: same stages, own topics and groups.
 Topics, consumer groups, workers, compose services and what a task or a depth needs are all derived from these rows.
@@ -22,6 +23,7 @@ from typing import Literal, get_args
 LANES = ("bulk", "live")
 
 EncoderType = Literal["type1", "type2"]
+Version = Literal["decoder", "separator", "stem cqt", "cqt", "encoder", "stem encoder", "stem rhythm", "stem voice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Artifact:
     kind: str
     stage: str
     needs: tuple[str, ...]
-    version: Literal["decoder", "cqt", "encoder"] = "encoder"
+    version: Version = "encoder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +56,30 @@ class Stage:
 
 ARTIFACTS = (
     #        kind                 made by    from           version of the
-    Artifact("waveform",          "decode", (),            "decoder"),
-    Artifact("envelope",          "decode", (),            "decoder"),
-    Artifact("cqt",               "encode", ("waveform",), "cqt"),
-    Artifact("full_audio_latent", "encode", ("cqt",),      "encoder"),
-    Artifact("index",             "index",  ()),
-    Artifact("result",            "match",  ()),
+    Artifact("waveform",           "decode",   (),            "decoder"),
+    Artifact("envelope",           "decode",   (),            "decoder"),
+    Artifact("stems",              "separate", ("waveform",), "separator"),
+    Artifact("stem_cqt",           "separate", ("waveform",), "stem cqt"),
+    Artifact("cqt",                "encode",   ("waveform",), "cqt"),
+    Artifact("full_audio_latent",  "encode",   ("cqt",),      "encoder"),
+    Artifact("stem_vocals",        "encode",   ("stem_cqt",), "stem encoder"),
+    Artifact("stem_accompaniment", "encode",   ("stem_cqt",), "stem encoder"),
+    Artifact("stem_bass",          "encode",   ("stem_cqt",), "stem encoder"),
+    Artifact("stem_other",         "encode",   ("stem_cqt",), "stem encoder"),
+    Artifact("voice",              "encode",   ("stems", "stem_cqt"), "stem voice"),
+    Artifact("stem_drums",         "encode",   ("stems", "stem_cqt"), "stem rhythm"),
+    Artifact("index",              "index",    ()),
+    Artifact("result",             "match",    ()),
 )  # fmt: skip
 
 STAGES = (
-    #     name      called for each  heavy  time limit  partitions (bulk, live)
-    Stage("accept", "request",       False,      120.0, (8, 4)),
-    Stage("decode", "audio",         True,       120.0, (4, 2)),
-    Stage("encode", "audio",         True,       300.0, (4, 2)),
-    Stage("index",  "work",          False,      300.0, (4, 0)),
-    Stage("match",  "work",          True,     1_800.0, (4, 2)),
+    #     name        called for each  heavy  time limit  partitions (bulk, live)
+    Stage("accept",   "request",       False,      120.0, (8, 4)),
+    Stage("decode",   "audio",         True,       120.0, (4, 2)),
+    Stage("separate", "audio",         True,     1_800.0, (4, 2)),
+    Stage("encode",   "audio",         True,       300.0, (4, 2)),
+    Stage("index",    "work",          False,      300.0, (4, 0)),
+    Stage("match",    "work",          True,     1_800.0, (4, 2)),
 )  # fmt: skip
 
 
@@ -93,11 +104,27 @@ def next_stage(wanted: Iterable[str], present: Iterable[str], failed: Iterable[s
 
 # ── What a caller may ask for ────────────────────────────────────────────────────────────────────────────────────────
 
-TASKS: Mapping[str, tuple[str, ...]] = {"full_audio_latent": ("cqt", "full_audio_latent")}  # task: kinds it stands for
-DEPTHS: Mapping[str, tuple[str, ...]] = {"track": ("full_audio_latent",)}  # depth: tasks both sides need
+TASKS: Mapping[str, tuple[str, ...]] = {  # task: kinds it stands for
+    "full_audio_latent": ("cqt", "full_audio_latent"),
+    "stem_vocals": ("stem_vocals", "voice"),
+    "stem_bass": ("stem_bass",),
+    "stem_drums": ("stem_drums",),
+    "stem_other": ("stem_other",),
+    "light_stem": ("stem_vocals", "stem_accompaniment", "voice"),
+}
+LAYERS: Mapping[str, str] = {  # what of a track is compared with what of another: the kind of its windows
+    "full_audio": "full_audio_latent",
+    "vocals": "stem_vocals",
+    "accompaniment": "stem_accompaniment",
+    "bass": "stem_bass",
+    "drums": "stem_drums",
+    "other": "stem_other",
+}
+DEPTHS = ("track", "stem", "light_stem")
 ENCODER_TYPES: tuple[EncoderType, ...] = get_args(EncoderType)
+SEPARATOR = "separator"  # under which a dataset's separator is pinned, beside its encoder types
 PROFILES = ("search",)
-INDEXED = ("full_audio_latent",)  # the kinds whose rows are vectors in the index
+INDEXED = (*LAYERS.values(), "voice")  # the kinds whose rows are vectors in the index
 OUTCOMES = frozenset({"index", "result"})  # the kinds that end a work: not artifacts of an audio
 
 
@@ -105,8 +132,35 @@ def wanted_by_ingest(tasks: Iterable[str]) -> frozenset[str]:
     return frozenset({"envelope", "index"}.union(*(TASKS[task] for task in tasks)))
 
 
-def wanted_by_search(depth: str) -> frozenset[str]:
-    return frozenset({"envelope", "result"}.union(*(TASKS[task] for task in DEPTHS[depth])))
+def wanted_by_search(depth: str, stem_types: Iterable[str] = ()) -> frozenset[str]:
+    layers = layers_of(depth, stem_types)
+    besides = {"voice"} if "vocals" in layers else set[str]()
+    besides |= {"stem_cqt"} if set(layers) - {"full_audio", "drums"} else set[str]()
+    return frozenset({"envelope", "result", "cqt", *besides}.union(LAYERS[layer] for layer in layers))
+
+
+def layers_of(depth: str, stem_types: Iterable[str]) -> tuple[str, ...]:
+    """The layers that a search compares, the full mix first."""
+    stems = {"track": (), "light_stem": ("vocals", "accompaniment"), "stem": tuple(dict.fromkeys(stem_types))}
+    return ("full_audio", *stems[depth])
+
+
+def needed_by_search(depth: str, stem_types: Iterable[str]) -> tuple[frozenset[str], ...]:
+    """The tasks that a dataset's track must have: of each set at least one."""
+    if depth == "light_stem":  # the accompaniment is compared where both sides have it
+        return frozenset({"full_audio_latent"}), bringing("stem_vocals")
+    return tuple(frozenset({LAYERS[layer]}) for layer in layers_of(depth, stem_types))
+
+
+def needs_stems(tasks: Iterable[str]) -> bool:
+    """Whether a separator is needed for any of these tasks."""
+    wanted = {kind for task in tasks for kind in TASKS[task]}
+    return bool(missing(wanted, (), ()) & set(made_by("separate")))
+
+
+def bringing(kind: str) -> frozenset[str]:
+    """The tasks that make this kind."""
+    return frozenset(task for task, kinds in TASKS.items() if kind in kinds)
 
 
 def spoiled_by(kind: str) -> set[str]:
@@ -167,8 +221,8 @@ class Worker:
 REQUEST_TOPICS = {"bulk": "uploads", "live": "search-requests"}  # what `accept` reads on each lane
 
 WORKERS = (
-    Worker("bulk", ("accept", "decode", "encode", "index", "match"), "bulk", child_nice=10),
-    Worker("live", ("accept", "decode", "encode"), "live"),
+    Worker("bulk", ("accept", "decode", "separate", "encode", "index", "match"), "bulk", child_nice=10),
+    Worker("live", ("accept", "decode", "separate", "encode"), "live"),
     Worker("match", ("match",), "live"),  # of its own, so that an answer never waits behind a decoding
 )
 

@@ -117,6 +117,7 @@ class Work(Record):
     dataset_id: str | None = None
     encoder_type: EncoderType = "type2"
     model_version: str
+    separator: str = "unet-1"
     audios: tuple[Audio, ...]
     wanted: tuple[str, ...]
     first_query: int = 0
@@ -227,6 +228,7 @@ class Match(Record):
     p_match: float | None = None
     agreement: float | None = None
     qmax: float | None = None
+    voice_similarity: float | None = None
     layers: dict[str, LayerScores]
     evidence: tuple[Evidence, ...]
     motifs: tuple[Evidence, ...] = ()

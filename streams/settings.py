@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -40,6 +40,10 @@ class Settings(BaseSettings):
     retention_days: int = 30  # 0: for ever
     requests_per_minute: int = 600
     jobs_per_minute: int = 120
+
+    # hearing
+    separator: Literal["unet", "htdemucs"] = "unet"  # of datasets that have no stems yet
+    models: Path | None = None  # where weights lie that are not shipped; None: a folder under `home`
 
     # searching
     exact_candidates_max: int = 2_000  # up to here every pair is compared; above, a shortlist from the index
@@ -91,6 +95,10 @@ class Settings(BaseSettings):
     @property
     def blob_url(self) -> str:
         return self.blobs_url or f"file://{self.home.resolve()}/blobs"
+
+    @property
+    def models_folder(self) -> Path:
+        return self.models or self.home.resolve() / "models"
 
     @property
     def track_limit_s(self) -> float | None:

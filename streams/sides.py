@@ -1,13 +1,16 @@
-"""The two sides of a search: its queries and its candidates, and what was heard in each.
+"""The two sides of a search: its queries and its candidates, and what was heard in each layer of them.
 
-Ranking reads latents alone where the card is of a network; what is said of the best matches needs their CQT besides.
+Ranking reads latents alone where the card is of a network; what is said of the best matches needs their constant-Q
+transforms besides.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from streams import pipeline
 from streams.matches import Candidate, Heard
 from streams.records import Audio, SearchRequest
 from streams.stage import ArtifactGone, StageContext
@@ -15,7 +18,7 @@ from streams.stage import ArtifactGone, StageContext
 
 @dataclass(slots=True)
 class Query:
-    """One query: what it is called, what was heard in it, and the best that was found for it so far, by score."""
+    """One query: what it is called, what was heard in it, and by each layer the best that was found for it so far."""
 
     index: int
     uri: str
@@ -23,15 +26,22 @@ class Query:
     audio_id: str
     health: dict[str, bool]
     heard: Heard
-    best: list[tuple[float, Candidate]] = field(default_factory=list)
+    best: dict[str, list[tuple[float, Candidate]]] = field(default_factory=dict)
     compared: int = 0
     skipped: int = 0
+
+
+OPTIONAL = ("accompaniment",)  # layers of a dataset's track that are compared where there are any (contract, A5)
+
+
+def layers_of(request: SearchRequest) -> tuple[str, ...]:
+    return pipeline.layers_of(request.depth, request.stem_types)
 
 
 async def queries_of(stage: StageContext, request: SearchRequest, tracks: dict[str, Any]) -> list[Query]:
     """The queries that a work stands for, of the accepted list `tracks` where the search is m:n."""
     if request.search_type != "m:n":
-        return [await _own_query(stage)]
+        return [await _own_query(stage, layers_of(request))]
     first = stage.work.first_query
     listed = tracks["queries"][first : first + stage.work.queries]
     return [
@@ -41,7 +51,7 @@ async def queries_of(stage: StageContext, request: SearchRequest, tracks: dict[s
             track_id=row["track_id"],
             audio_id=row["audio_id"],
             health=row["health"],
-            heard=await _heard(stage, row["audio_id"], row["duration_s"]),
+            heard=await _heard(stage, row["audio_id"], row["duration_s"], layers_of(request), OPTIONAL),
         )
         for index, row in enumerate(listed, first)
     ]
@@ -70,28 +80,35 @@ async def candidates_of(stage: StageContext, request: SearchRequest, tracks: dic
     ]
 
 
-async def hear(stage: StageContext, candidate: Candidate) -> Heard | None:
+async def hear(stage: StageContext, candidate: Candidate, layers: tuple[str, ...]) -> Heard | None:
     """What ranking reads of a candidate; None when its artifacts are gone, which the result counts as skipped."""
     try:
-        return await _heard(stage, candidate.audio_id, candidate.duration_s)
+        return await _heard(stage, candidate.audio_id, candidate.duration_s, layers, OPTIONAL)
     except ArtifactGone:
         return None
 
 
-async def with_cqt(stage: StageContext, audio_id: str, heard: Heard) -> Heard:
-    """The same with its CQT; without, where that is gone: a network's match then lacks only what harmony tells."""
-    if heard.cqt is not None:
-        return heard
-    try:
-        return replace(heard, cqt=await stage.load(audio_id, "cqt"))
-    except ArtifactGone:
-        return heard
+async def with_transforms(stage: StageContext, heard: Heard) -> Heard:
+    """The same with what comparing in full reads besides.
+
+    Without its transforms, where they are gone, a network's match lacks what harmony tells; without its voice, which
+    an ingest of an earlier version did not make, how alike the singers are.
+    """
+    voice = ("voice",) if "vocals" in heard.latents else ()
+    found = dict(heard.transforms)
+    for kind in (*_transforms(heard.latents), *voice):
+        if kind not in found:
+            try:
+                found[kind] = await stage.load(heard.audio_id, kind)
+            except ArtifactGone:
+                continue
+    return replace(heard, transforms=found)
 
 
-async def _own_query(stage: StageContext) -> Query:
+async def _own_query(stage: StageContext, layers: tuple[str, ...]) -> Query:
     audio = _audio(stage, "query")
     facts = (await stage.load_array(audio.audio_id, "envelope")).meta
-    heard = await _heard(stage, audio.audio_id, facts["duration_s"])
+    heard = await _heard(stage, audio.audio_id, facts["duration_s"], layers)
     health = {name: facts["health"][name] for name in ("silent", "clipped", "truncated")}
     return Query(0, audio.blob_uri, None, audio.audio_id, health, heard)
 
@@ -106,6 +123,20 @@ def _audio(stage: StageContext, role: str) -> Audio:
     return next(audio for audio in stage.work.audios if audio.role == role)
 
 
-async def _heard(stage: StageContext, audio_id: str, duration_s: float) -> Heard:
-    cqt = await stage.load(audio_id, "cqt") if stage.card.latent_matching is None else None
-    return Heard(audio_id, cqt, await stage.load(audio_id, "full_audio_latent"), duration_s)
+async def _heard(
+    stage: StageContext, audio_id: str, duration_s: float, layers: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> Heard:
+    latents: dict[str, bytes] = {}
+    for layer in layers:
+        try:
+            latents[layer] = await stage.load(audio_id, pipeline.LAYERS[layer])
+        except ArtifactGone:
+            if layer not in optional:
+                raise
+    read = _transforms(latents) if stage.card.latent_matching is None else ()
+    return Heard(audio_id, latents, {kind: await stage.load(audio_id, kind) for kind in read}, duration_s)
+
+
+def _transforms(layers: Iterable[str]) -> tuple[str, ...]:
+    """The kinds that hold the transforms of these layers."""
+    return tuple(sorted({"cqt" if layer == "full_audio" else "stem_cqt" for layer in layers if layer != "drums"}))

@@ -12,8 +12,9 @@ from inspect import iscoroutinefunction
 from typing import Any, ParamSpec, TypeVar, cast
 
 from models.card import Card
+from models.separators import SeparatorCard
 from streams import cards, codec, pipeline
-from streams.artifacts import Stored, artifact_name, unpack, upload_name
+from streams.artifacts import SOUND, Stored, artifact_name, unpack, upload_name
 from streams.errors import NotFound
 from streams.heavy import Heavy
 from streams.ids import event_id
@@ -53,7 +54,8 @@ class Resources:
 class StageContext:
     """One stage at one work: the only thing an agent sees of the machinery.
 
-    `outbox` is what it says, in order; `spent_s` is where its time went (child, blob, …).
+    `todo` is what it is to make of an audio; `outbox` is what it says, in order; `spent_s` is where its time went
+    (child, blob, …).
     """
 
     row: pipeline.Stage
@@ -63,11 +65,12 @@ class StageContext:
     outbox: list[Outgoing] = field(default_factory=list)
     spent_s: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
+    todo: frozenset[str] = frozenset()
     _work: Work | None = None
 
-    def of(self, work: Work) -> StageContext:
+    def of(self, work: Work, todo: Iterable[str] = ()) -> StageContext:
         """The same context at a (or another) work; what it says and spends is counted together."""
-        return replace(self, _work=work, began=time.monotonic())
+        return replace(self, _work=work, todo=frozenset(todo), began=time.monotonic())
 
     @property
     def work(self) -> Work:
@@ -104,6 +107,11 @@ class StageContext:
         """The card of the model version that the work was pinned to when it was accepted."""
         return cards.pinned(self.work.encoder_type, self.work.model_version)
 
+    @property
+    def separator(self) -> SeparatorCard:
+        """The card of the separator that the work was pinned to when it was accepted."""
+        return cards.separator(self.work.separator)
+
     async def heavy(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`function(*args)` in the heavy child, within the stage's time limit."""
         began = time.monotonic()
@@ -121,7 +129,7 @@ class StageContext:
             raise NotFound(fact, "upload the file again", code="blob-not-found") from None
 
     def name(self, audio_id: str, kind: str) -> str:
-        return artifact_name(self.work.tenant, audio_id, kind, cards.version_of(self.card, kind))
+        return artifact_name(self.work.tenant, audio_id, kind, cards.version_of(kind, self.card, self.separator))
 
     async def load(self, audio_id: str, kind: str) -> bytes:
         """An artifact's bytes. Raises: `ArtifactGone` when it is not there any more."""
@@ -152,7 +160,7 @@ class StageContext:
 
     def say_feature(self, audio: Audio, kind: str, data: bytes, *, seconds_taken: float, reused: bool = False) -> None:
         facts: dict[str, Any] = {}
-        if kind != "waveform":
+        if kind not in SOUND:
             stored = unpack(data)
             facts = {"shape": stored.array.shape, "dtype": str(stored.array.dtype)}
             facts |= {key: stored.meta.get(key) for key in ("hop_s", "window_s", "start_s")}

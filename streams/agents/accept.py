@@ -40,6 +40,9 @@ async def accept_upload(upload: Upload, stage: StageContext) -> None:
     blob = await take_in(named, stage.catalogue, stage.blobs, stage.settings)
     current = cards.current(upload.encoder_type).model_version
     version = await stage.catalogue.pin(dataset.dataset_id, upload.encoder_type, current)
+    separator = cards.current_separator(stage.settings.separator).model_version
+    if pipeline.needs_stems(tasks):
+        separator = await stage.catalogue.pin(dataset.dataset_id, pipeline.SEPARATOR, separator)
     if upload.webhook_url:
         stage.say(_progress(upload, upload.job, warnings=(NO_WEBHOOKS,)), "progress")
     work = _work(
@@ -48,6 +51,7 @@ async def accept_upload(upload: Upload, stage: StageContext) -> None:
         lane="bulk",
         dataset_id=dataset.dataset_id,
         model_version=version,
+        separator=separator,
         audios=(_audio("track", blob, upload.filename),),
         wanted=pipeline.wanted_by_ingest(tasks),
     )
@@ -67,6 +71,7 @@ async def accept_search(request: SearchRequest, stage: StageContext) -> None:
             blob = await take_in(Named(asked.tenant, uri), stage.catalogue, stage.blobs, stage.settings)
             audios.append(_audio(role, blob, None))
     version = view.candidate_version or cards.current(asked.encoder_type).model_version
+    separator = view.candidate_separator or cards.current_separator(stage.settings.separator).model_version
     m, n = plan.m, plan.n
     if plan.n > 1 or view.candidate_dataset is not None:
         # Create-only, then read back: a redelivery or a changed dataset cannot change m and n.
@@ -75,6 +80,7 @@ async def accept_search(request: SearchRequest, stage: StageContext) -> None:
         await stage.blobs.put(name, json.dumps(listed).encode())
         tracks = json.loads(await stage.blobs.get(name))
         m, n = max(len(tracks["queries"]), 1), len(tracks["candidates"])
+    wanted = pipeline.wanted_by_search(asked.depth, asked.stem_types)
     warnings = (NO_WEBHOOKS,) if asked.webhook_url else ()
     skipped = {"candidates_skipped": plan.candidates_skipped, "queries_skipped": plan.queries_skipped}
     totals = {"queries_total": m, "candidates_total": n, "pairs_total": m * n, **skipped}
@@ -86,8 +92,9 @@ async def accept_search(request: SearchRequest, stage: StageContext) -> None:
             lane=plan.lane,
             dataset_id=view.candidate_dataset.dataset_id if view.candidate_dataset else None,
             model_version=version,
+            separator=separator,
             audios=tuple(audios),
-            wanted=pipeline.wanted_by_search(asked.depth) if audios else frozenset({"result"}),
+            wanted=wanted if audios else frozenset({"result"}),
             first_query=first,
             queries=min(stage.settings.queries_per_work, m - first),
             **skipped,

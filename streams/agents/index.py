@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import time
 
-from streams import pipeline
+from streams import cards, pipeline
 from streams.ids import track_id
-from streams.records import Health, Problem, Track, Upload, Work
+from streams.records import Audio, Health, Problem, Track, Upload, Work
 from streams.settings import Settings
 from streams.stage import StageContext
 from streams.stores.catalogue import TrackRow, epoch_ms
-from streams.stores.vectors import Collection
 
 
 async def index(stage: StageContext) -> None:
@@ -45,7 +44,7 @@ async def index(stage: StageContext) -> None:
         if pinned != work.model_version:
             stage.send_on(_for_version(pinned, work))
             return
-    await _put_vectors(stage, row, done)
+    await _put_vectors(stage, row, audio)
     live = await stage.catalogue.track(work.tenant, row.dataset_id, row.track_id)
     stage.say(
         stage.feature(
@@ -64,7 +63,7 @@ async def index(stage: StageContext) -> None:
 
 def _for_version(model_version: str, work: Work) -> Work:
     """The same work, for a dataset that was switched to another model version while it was on its way."""
-    shared = {artifact.kind for artifact in pipeline.ARTIFACTS if artifact.version != "encoder"}
+    shared = {artifact.kind for artifact in pipeline.ARTIFACTS if "encoder" not in artifact.version}
     audios = tuple(
         audio.model_copy(update={"present": tuple(kind for kind in audio.present if kind in shared)})
         for audio in work.audios
@@ -72,11 +71,11 @@ def _for_version(model_version: str, work: Work) -> Work:
     return work.model_copy(update={"model_version": model_version, "audios": audios})
 
 
-async def _put_vectors(stage: StageContext, row: TrackRow, tasks: tuple[str, ...]) -> None:
+async def _put_vectors(stage: StageContext, row: TrackRow, audio: Audio) -> None:
     for kind in pipeline.INDEXED:
-        if kind in tasks:
+        if kind in stage.work.wanted and kind in audio.present:
             latents = await stage.load_array(row.audio_id, kind)
-            collection = Collection(row.tenant, row.dataset_id, kind, stage.work.model_version, latents.array.shape[1])
+            collection = cards.collection_of(row.tenant, row.dataset_id, kind, stage.card)
             await stage.vectors.upsert(collection, row.track_id, latents.array, latents.starts_s)
 
 

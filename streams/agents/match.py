@@ -1,9 +1,9 @@
 """Match: every query of a work meets its candidates. Ends a search.
 
-All candidates are ranked by their windows, then the best are compared in full and ranked anew: where they match, in
-which key and tempo, and what that proves, seen against the dataset's own strangers where there are enough of them. Up
-to `exact_candidates_max` candidates all are ranked; above, a shortlist from the index and some random strangers. A hit
-of the index counts only when the catalogue has a live row for it.
+All candidates are ranked by their windows, by each layer that was asked for; then the best of each are compared in
+full and ranked anew: where they match, in which key and tempo, and what that proves, seen against the dataset's own
+strangers where there are enough of them. Up to `exact_candidates_max` candidates all are ranked; above, a shortlist
+from the index and some random strangers. A hit of the index counts only when the catalogue has a live row for it.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ import json
 import random
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
+from models.layers import Layered, identical
 from models.library import Cohort
-from models.verdict import Comparison, identical
+from streams import cards, pipeline
 from streams.answers import Answer, say
 from streams.artifacts import job_name, unpack
 from streams.cohort import cohort_of
 from streams.errors import Unavailable
 from streams.matches import Candidate, compare_block, describe, score_block
 from streams.records import Job, Match, SearchRequest
-from streams.sides import Query, candidates_of, hear, queries_of, with_cqt
+from streams.sides import Query, candidates_of, hear, layers_of, queries_of, with_transforms
 from streams.stage import StageContext
-from streams.stores.vectors import Collection
 
 BLOCK = 100  # candidates that are read and compared at a time: bounds the memory of a work
 HITS_PER_WINDOW = 100
@@ -42,7 +43,8 @@ async def match(stage: StageContext) -> None:
     else:
         for query in queries:
             await _rank(stage, request, [query], await _shortlist(stage, request, query, candidates))
-    among = await cohort_of(stage, candidates)
+    cohorts = {layer: await cohort_of(stage, candidates, layer) for layer in layers_of(request)}
+    among = {layer: found for layer, found in cohorts.items() if found is not None}
     for query in queries:
         matches = await _described(stage, request, query, among)
         answer = Answer(
@@ -61,42 +63,46 @@ async def match(stage: StageContext) -> None:
 
 async def _rank(stage: StageContext, request: SearchRequest, queries: list[Query], candidates: list[Candidate]) -> None:
     """Rank every query's candidates, a block at a time; the best, which may come to be first, are kept."""
-    kept = max(request.limit, stage.settings.compared_in_full)
+    kept, layers = max(request.limit, stage.settings.compared_in_full), layers_of(request)
     for first in range(0, len(candidates), BLOCK):
-        block = [(candidate, await hear(stage, candidate)) for candidate in candidates[first : first + BLOCK]]
+        block = [(candidate, await hear(stage, candidate, layers)) for candidate in candidates[first : first + BLOCK]]
         usable = [(candidate, heard) for candidate, heard in block if heard is not None]
-        scores = await stage.heavy(
-            score_block, [query.heard for query in queries], [heard for _, heard in usable], stage.card
-        )
-        for query, row in zip(queries, scores, strict=True):
-            others = [
-                (1.0 if _is_same(query, candidate) else score, candidate)
-                for score, (candidate, _) in zip(row, usable, strict=True)
-                if candidate.track_id is None or candidate.track_id != query.track_id
-            ]
-            query.compared += len(others)
+        for query in queries:
+            query.compared += sum(_is_other(query, candidate) for candidate, _ in usable)
             query.skipped += len(block) - len(usable)
-            query.best = sorted(query.best + others, key=lambda pair: (-round(pair[0], 3), pair[1].uri))
-            del query.best[kept:]
+        for layer in layers:
+            mine, theirs = [query.heard for query in queries], [heard for _, heard in usable]
+            scores = await stage.heavy(score_block, mine, theirs, layer, stage.card)
+            for query, row in zip(queries, scores, strict=True):
+                others = [
+                    (1.0 if _is_same(query, candidate) else score, candidate)
+                    for score, (candidate, _) in zip(row, usable, strict=True)
+                    if _is_other(query, candidate)
+                ]
+                ranked = sorted(query.best.get(layer, []) + others, key=lambda pair: (-round(pair[0], 3), pair[1].uri))
+                query.best[layer] = ranked[:kept]
 
 
 async def _described(
-    stage: StageContext, request: SearchRequest, query: Query, among: Cohort | None
+    stage: StageContext, request: SearchRequest, query: Query, among: Mapping[str, Cohort]
 ) -> tuple[tuple[Match, dict[str, Any]], ...]:
     """All that is told of a query's best candidates, as records and as JSON, best first, `limit` of them."""
-    mine = await with_cqt(stage, query.audio_id, query.heard)
-    found: list[tuple[Candidate, Comparison]] = []
-    for first in range(0, len(query.best), BLOCK):
-        block = [(candidate, await hear(stage, candidate)) for _, candidate in query.best[first : first + BLOCK]]
-        usable = [(c, await with_cqt(stage, c.audio_id, heard)) for c, heard in block if heard is not None]
-        comparisons = await stage.heavy(
-            compare_block, mine, [heard for _, heard in usable], stage.card, request.verbose_output, among
-        )
+    mine, layers = await with_transforms(stage, query.heard), layers_of(request)
+    # By whichever layer: of the same rank the one that was found first.
+    ranked = list(
+        {candidate.audio_id: candidate for layer in layers for _, candidate in query.best.get(layer, [])}.values()
+    )
+    found: list[tuple[Candidate, Layered]] = []
+    for first in range(0, len(ranked), BLOCK):
+        block = [(candidate, await hear(stage, candidate, layers)) for candidate in ranked[first : first + BLOCK]]
+        usable = [(candidate, await with_transforms(stage, heard)) for candidate, heard in block if heard is not None]
+        theirs, verbose = [heard for _, heard in usable], request.verbose_output
+        comparisons = await stage.heavy(compare_block, mine, theirs, layers, stage.card, verbose=verbose, among=among)
         found += [
-            (candidate, identical(told, mine.duration_s) if _is_same(query, candidate) and told.score < 0.999 else told)
+            (candidate, identical(told, mine.duration_s) if _is_same(query, candidate) else told)
             for (candidate, _), told in zip(usable, comparisons, strict=True)
         ]
-    found.sort(key=lambda pair: (-round(pair[1].score, 3), pair[0].uri))
+    found.sort(key=lambda pair: (-round(pair[1].best.score, 3), pair[0].uri))
     best = enumerate(found[: request.limit], 1)
     return tuple(describe(rank, candidate, told, stage.card) for rank, (candidate, told) in best)
 
@@ -104,6 +110,10 @@ async def _described(
 def _is_same(query: Query, candidate: Candidate) -> bool:
     """A clip too short or too steady to be aligned is still the same as itself; silence is nothing to silence."""
     return candidate.audio_id == query.audio_id and not query.health["silent"]
+
+
+def _is_other(query: Query, candidate: Candidate) -> bool:
+    return candidate.track_id is None or candidate.track_id != query.track_id
 
 
 async def _shortlist(
@@ -116,19 +126,22 @@ async def _shortlist(
     """
     if (mark := await stage.vectors.unclean()) is not None:
         raise Unavailable(f"the index is being compared with the catalogue (unclean stop {mark})", "wait for it")
-    latents = unpack(query.heard.latents).array
     work, dataset_id = stage.work, stage.work.dataset_id
     assert dataset_id is not None
-    collection = Collection(work.tenant, dataset_id, "full_audio_latent", work.model_version, latents.shape[1])
-    hits = await stage.vectors.search(collection, latents, HITS_PER_WINDOW)
+    listed = {candidate.track_id: candidate for candidate in candidates if candidate.track_id is not None}
+    size = max(stage.settings.shortlist_size, request.limit)
+    found = set[str]()
+    for layer, packed in query.heard.latents.items():
+        latents = unpack(packed).array
+        collection = cards.collection_of(work.tenant, dataset_id, pipeline.LAYERS[layer], stage.card)
+        votes: defaultdict[str, float] = defaultdict(float)
+        for hit in await stage.vectors.search(collection, latents, HITS_PER_WINDOW):
+            votes[hit.track_id] += hit.score
+        ranked = sorted(votes.keys() & listed.keys(), key=votes.__getitem__, reverse=True)
+        found.update(ranked[:size])
     if await stage.catalogue.pinned_to(dataset_id, work.encoder_type) != work.model_version:
         return candidates
-    votes: defaultdict[str, float] = defaultdict(float)
-    for hit in hits:
-        votes[hit.track_id] += hit.score
-    listed = {candidate.track_id: candidate for candidate in candidates if candidate.track_id is not None}
-    ranked = [listed[track_id] for track_id in sorted(votes, key=votes.__getitem__, reverse=True) if track_id in listed]
-    shortlist = ranked[: max(stage.settings.shortlist_size, request.limit)]
-    rest = sorted(set(listed) - {candidate.track_id for candidate in shortlist})
+    shortlist = [listed[track_id] for track_id in sorted(found)]
+    rest = sorted(set(listed) - found)
     strangers = random.Random(f"{request.job_id}/{query.index}").sample(rest, min(stage.settings.strangers, len(rest)))
     return shortlist + [listed[track_id] for track_id in strangers]

@@ -24,6 +24,7 @@ from streams.cli import (
     reindex,
     replay,
     search,
+    separate,
     status,
     topics,
     up,
@@ -41,7 +42,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS = (
-    ingest.ingest, search.search, compare.compare, jobs.jobs, topics.topics, up.up, down.down, status.status,
+    ingest.ingest, search.search, compare.compare, separate.separate,
+    jobs.jobs, topics.topics, up.up, down.down, status.status,
     doctor.doctor, demo.demo, replay.replay, reindex.reindex, worker.worker, api.api,
 )  # fmt: skip
 for verb in VERBS:

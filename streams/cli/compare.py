@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streams.cli.matches import show
-from streams.cli.output import AsJson, Encoder, document, table, tell
+from streams.cli.output import AsJson, Depth, Encoder, Stems, document, table, tell
 from streams.errors import Defect, Invalid
+from streams.pipeline import layers_of
 
 if TYPE_CHECKING:
     from models.card import Card
@@ -21,6 +22,9 @@ def compare(
     query: Annotated[Path, typer.Argument(metavar="A", help="An audio file: the query.")],
     candidate: Annotated[Path, typer.Argument(metavar="B", help="An audio file: the candidate.")],
     encoder: Encoder = "type2",
+    depth: Depth = "track",
+    stem: Stems = ["vocals"],  # noqa: B006  typer copies it
+    *,
     drums: Annotated[bool, typer.Option("--drums", help="Both are drum stems: compare how they are played.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -28,13 +32,18 @@ def compare(
     if drums:
         _compare_drums(query, candidate, as_json)
         return
-    from models import verdict
+    from models.layers import compare_layers
     from streams import cards, matches
+    from streams.check import check_depth
 
-    card = cards.current(encoder)
-    heard, against = _heard(query, card), _heard(candidate, card)
-    about = matches.Candidate(str(candidate), None, "", candidate.name, None, None, against.duration_s, {})
-    _, match = matches.describe(1, about, verdict.compare(heard, against, card), card)
+    check_depth(depth, stem)
+    layers, card = layers_of(depth, stem), cards.current(encoder)
+    heard, against = (_heard(path, layers, card) for path in (query, candidate))
+    about = matches.Candidate(
+        str(candidate), None, "", candidate.name, None, None, against["full_audio"].duration_s, {}
+    )
+    (told,) = compare_layers(heard, [against], layers, card)
+    _, match = matches.describe(1, about, told, card)
     if as_json:
         document({"query": str(query), "candidate": str(candidate), "model_version": card.model_version, **match})
         return
@@ -52,7 +61,7 @@ def _compare_drums(query: Path, candidate: Path, as_json: bool) -> None:
     from models.score import agreement, similarities, sounding
 
     card = rhythm_card.load()
-    heard = [from_flac(_decoded(path).flac, card.hearing.rate_hz, 1) for path in (query, candidate)]
+    heard = [from_flac(decoded(path).flac, card.hearing.rate_hz, 1) for path in (query, candidate)]
     try:
         mine, theirs = (rhythm(samples, card) for samples in heard)
     except WrongWeights as error:
@@ -65,20 +74,51 @@ def _compare_drums(query: Path, candidate: Path, as_json: bool) -> None:
     table(("query", "candidate", "rhythm_agreement"), [(query.name, candidate.name, f"{alike:.3f}")])
 
 
-def _heard(path: Path, card: Card) -> Features:
+def _heard(path: Path, layers: tuple[str, ...], card: Card) -> dict[str, Features]:
+    """What is heard of a file, by layer; a stem that it does not have is not there."""
     from models import hear
     from models.errors import WrongWeights
     from models.verdict import Features
 
-    decoded = _decoded(path)
+    track = decoded(path)
     try:
-        encoded = hear.encode_track(decoded.flac, card)
+        encoded = hear.encode_track(track.flac, card)
+        found = {"full_audio": Features(encoded.cqt, encoded.latents, track.duration_s)}
+        if len(layers) > 1:
+            found |= _stems(track, layers, card)
     except WrongWeights as error:
         raise Defect(error.message, error.remedy) from None
-    return Features(encoded.cqt, encoded.latents, decoded.duration_s)
+    return found
 
 
-def _decoded(path: Path) -> Decoded:
+def _stems(track: Decoded, layers: tuple[str, ...], card: Card) -> dict[str, Features]:
+    from models import hear, rhythm_card
+    from models.latents import latents
+    from models.stems import PITCHED
+    from models.verdict import Features
+    from streams import cards
+    from streams.cli.place import configured
+
+    settings = configured()
+    separator = cards.current_separator(settings.separator)
+    folder = cards.weights_folder(separator, settings)
+    separated = hear.separate_track(track.flac, separator, card.hearing, folder)
+    found = {}
+    for layer in layers:
+        if layer in PITCHED:
+            cqt = separated.cqts[PITCHED.index(layer)]
+            found[layer] = Features(cqt, latents(cqt, card), track.duration_s)
+        elif layer == "drums":
+            found[layer] = Features(
+                None,
+                hear.encode_drums(separated.flac, rhythm_card.load(), present=separated.presence["drums"].present),
+                track.duration_s,
+            )
+    return found
+
+
+def decoded(path: Path) -> Decoded:
+    """A file of this machine, decoded. Raises: `Invalid`."""
     from models import hear
     from models.errors import AudioError
 

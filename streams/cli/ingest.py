@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +23,7 @@ JOBS_AT_ONCE = 4  # so that the next files are uploaded while the last are heard
 
 @dataclass(slots=True)
 class Ingested:
-    """What became of one file. `error` is `{code, message, remedy}`."""
+    """What became of one file. `error`, and that of each failed task of a usable file, is `{code, message, remedy}`."""
 
     path: str
     blob_name: str | None = None
@@ -32,12 +32,16 @@ class Ingested:
     reused: bool = False
     health: dict[str, Any] | None = None
     error: dict[str, str] | None = None
+    failed_tasks: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def ingest(
     paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files, folders, or - for a list on stdin.")],
     dataset: Annotated[str, typer.Option("--dataset", "-d", metavar="NAME", help="Made when there is none yet.")],
     encoder: Encoder = "type2",
+    task: Annotated[
+        list[str], typer.Option("--task", metavar="NAME", help="What to hear, one or more; light_stem brings stems.")
+    ] = ["full_audio_latent"],  # noqa: B006  typer copies it
     as_json: AsJson = False,
 ) -> None:
     """Take audio files into a dataset."""
@@ -52,7 +56,9 @@ def ingest(
         raise Invalid(f"there is no audio file in {', '.join(paths)}", f"name files, or folders with {formats} in them")
     began_s, files_per_job = time.monotonic(), settings.blobs_per_ingest
     with progress("ingesting", len(files)) as one_done:
-        done = asyncio.run(ingest_all(at, files, dataset, encoder, files_per_job=files_per_job, one_done=one_done))
+        done = asyncio.run(
+            ingest_all(at, files, dataset, encoder, tasks=task, files_per_job=files_per_job, one_done=one_done)
+        )
     wall_s = time.monotonic() - began_s
     failed = [file for file in done if file.error]
     if as_json:
@@ -62,7 +68,10 @@ def ingest(
         typer.echo(summary(dataset, done, wall_s))
     for file in failed:
         tell(f"soundtrace: {printable(file.path)}: {_words(file.error or {})}")
-    if failed:
+    lacking = [(file, name, error) for file in done for name, error in file.failed_tasks.items()]
+    for file, name, error in lacking:
+        tell(f"soundtrace: {printable(file.path)}: {name}: {_words(error)}")
+    if failed or lacking:
         raise typer.Exit(1)
 
 
@@ -72,6 +81,7 @@ async def ingest_all(
     dataset: str,
     encoder: EncoderType,
     *,
+    tasks: Sequence[str] = ("full_audio_latent",),
     files_per_job: int,
     one_done: Callable[[], None] = lambda: None,
 ) -> list[Ingested]:
@@ -84,19 +94,21 @@ async def ingest_all(
 
     async def in_turn(group: list[Ingested]) -> None:
         async with turn:
-            await _ingest_group(client, group, dataset, encoder)
+            await _ingest_group(client, group, dataset, encoder, tasks)
         for _ in group:
             one_done()
 
     async with Client(at) as client:
         await client.ensure_dataset(dataset)
-        async with asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as running:
             for group in groups:
-                tasks.create_task(in_turn(group))
+                running.create_task(in_turn(group))
     return todo
 
 
-async def _ingest_group(client: Client, group: list[Ingested], dataset: str, encoder: EncoderType) -> None:
+async def _ingest_group(
+    client: Client, group: list[Ingested], dataset: str, encoder: EncoderType, tasks: Sequence[str]
+) -> None:
     from streams.errors import InputError
 
     uploaded: dict[str, Ingested] = {}
@@ -112,11 +124,14 @@ async def _ingest_group(client: Client, group: list[Ingested], dataset: str, enc
             uploaded[blob["blob_name"]] = file
     if not uploaded:
         return
-    body = {"dataset_name": dataset, "audio_blobs": list(uploaded)}
+    body = {"dataset_name": dataset, "audio_blobs": list(uploaded), "tasks": list(tasks)}
     job = await client.ended(await client.start("ingest", encoder, body))
     for told in job["files"]:
         file = uploaded[told["blob_name"]]
         file.track_id, file.reused, file.health = told["track_id"], told["reused"], told["health"]
+        made = [artifact for artifact in job["artifacts"] if artifact["blob_name"] == told["blob_name"]]
+        if told["status"] == "completed":
+            file.failed_tasks = {one["artifact_type"]: one["error"] for one in made if one["status"] == "failed"}
         file.error = told["error"] or (_ended_as(job, told["status"]) if told["status"] != "completed" else None)
 
 

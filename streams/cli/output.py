@@ -20,6 +20,14 @@ Encoder = Annotated[
 ]
 
 
+Depth = Annotated[
+    str, typer.Option("--depth", help="track: the full mix; light_stem: and vocals, accompaniment; stem: and --stem.")
+]
+Stems = Annotated[
+    list[str], typer.Option("--stem", metavar="NAME", help="At depth stem, one or more: vocals, bass, drums, other.")
+]
+
+
 def tell(line: str) -> None:
     """A notice, for people."""
     sys.stderr.write(f"{line}\n")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streams.cli.matches import filename, show
-from streams.cli.output import AsJson, Encoder, document, printable, tell
+from streams.cli.output import AsJson, Depth, Encoder, Stems, document, printable, tell
 from streams.errors import Invalid
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def search(
         str | None, typer.Option("--from", metavar="NAME", help="For every track of this one: m:n.")
     ] = None,
     encoder: Encoder = "type2",
+    depth: Depth = "track",
+    stem: Stems = ["vocals"],  # noqa: B006  typer copies it
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="Matches for each query.")] = 10,
     verbose: Annotated[bool, typer.Option("--verbose", help="Every evidence of a match, and all windows.")] = False,
     as_json: AsJson = False,
@@ -42,6 +44,7 @@ def search(
 
     search_type = _search_type(query, candidate, inside, source)
     body: Body = {"search_type": search_type, "limit": limit, "verbose_output": verbose}
+    body |= {"depth": depth, "stem_types": stem}
     body |= {"candidate_dataset_name": inside} if inside else {}
     body |= {"query_dataset_name": source} if source else {}
     job = asyncio.run(answer(server(), encoder, body, query, candidate))

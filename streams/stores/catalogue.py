@@ -176,36 +176,37 @@ class Catalogue:
             return await _pin_of(connection, dataset_id, encoder_type)
 
     async def switch_pin(
-        self, dataset: Pinned, model_version: str, tasks: Collection[str], ready: Collection[str]
-    ) -> set[str]:
-        """Move a dataset to another model version, unless a live track that has one of the tasks is not `ready`.
+        self, dataset: Pinned, model_version: str, ready: Collection[tuple[str, str]]
+    ) -> set[tuple[str, str]]:
+        """Move a dataset to another model version, unless a live track has a task that is not `ready`.
 
-        Returns: the ids of the tracks that are not; none means that the dataset is pinned to that version now.
+        Args:
+            ready: track id and task.
+        Returns: those that are not; none means that the dataset is pinned to that version now.
         """
         tracks, held, pins = tables.tracks.c, tables.track_tasks.c, tables.pins.c
-        mine = and_(
-            held.dataset_id == dataset.dataset_id, held.encoder_type == dataset.encoder_type, held.task.in_(tasks)
-        )
+        mine = and_(held.dataset_id == dataset.dataset_id, held.encoder_type == dataset.encoder_type)
         pinned = and_(pins.dataset_id == dataset.dataset_id, pins.encoder_type == dataset.encoder_type)
         async with self.database.write() as connection:
             rows = await connection.execute(
-                select(held.track_id)
+                select(held.track_id, held.task)
                 .join(tables.tracks, and_(tracks.dataset_id == held.dataset_id, tracks.track_id == held.track_id))
                 .where(mine, _alive(tracks.expires_at_ms))
             )
-            if missing := set(rows.scalars()).difference(ready):
+            if missing := {(row.track_id, row.task) for row in rows}.difference(ready):
                 return missing
             await connection.execute(update(tables.pins).where(pinned).values(model_version=model_version))
             await connection.execute(update(tables.track_tasks).where(mine).values(model_version=model_version))
         return set()
 
-    async def pinned(self) -> list[Pinned]:
-        """Every dataset with every encoder type it has a model version for, of all tenants: for upkeep only."""
+    async def pinned(self, encoder_types: Collection[str]) -> list[Pinned]:
+        """Every dataset with every of these encoder types that it has, of all tenants: for upkeep only."""
         datasets, columns = tables.datasets.c, tables.pins.c
         async with self.database.read() as connection:
             rows = await connection.execute(
                 select(datasets.tenant, datasets.dataset_id, datasets.name, columns.encoder_type, columns.model_version)
                 .join(tables.pins, columns.dataset_id == datasets.dataset_id)
+                .where(columns.encoder_type.in_(encoder_types))
                 .order_by(datasets.created_at_ms, datasets.dataset_id)
             )
             return [Pinned(**row) for row in rows.mappings()]
@@ -289,14 +290,17 @@ class Catalogue:
             return set(tasks) <= set(rows.scalars())
 
     async def tracks(
-        self, tenant: str, dataset_id: str, *, encoder_type: str | None = None, tasks: Iterable[str] = ()
+        self, tenant: str, dataset_id: str, *, encoder_type: str | None = None, needs: Collection[Collection[str]] = ()
     ) -> list[TrackRow]:
-        """Live tracks in order of their ids; with `encoder_type`, those that have all `tasks` of that type."""
+        """Live tracks in order of their ids; with `encoder_type`, those that have of that type a task of each need."""
         found = await self._tracks(tenant, tables.tracks.c.dataset_id == dataset_id)
         if encoder_type is None:
             return [track for track, _ in found]
-        needed = {(encoder_type, task) for task in tasks}
-        return [track for track, held in found if needed <= held]
+        return [
+            track
+            for track, held in found
+            if all(any((encoder_type, task) in held for task in either) for either in needs)
+        ]
 
     async def track(self, tenant: str, dataset_id: str, track_id: str) -> TrackRow:
         """Raises: `NotFound` `track-not-found`."""

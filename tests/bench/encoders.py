@@ -24,7 +24,7 @@ from models.flac import from_flac
 from models.verdict import Features, compare_many
 from streams import cards, pipeline
 from streams.agents.match import BLOCK
-from streams.artifacts import pack_latents
+from streams.artifacts import pack_windows
 from streams.matches import Heard, score_block
 from streams.settings import Settings
 from tests.bench import audio, report
@@ -51,7 +51,9 @@ def _figures(flac: bytes, card: Card) -> dict[str, float]:
     encoded = hear.encode_track(flac, card)
     rows = np.random.default_rng(1).standard_normal((TRACKS, *encoded.latents.shape)).astype(np.float32)
     strangers = list(rows / np.linalg.norm(rows, axis=2, keepdims=True))
-    packed = [Heard(str(at), None, pack_latents(one, card.hearing), TRACK_S) for at, one in enumerate(strangers)]
+    packed = [
+        Heard(str(at), {"full_audio": pack_windows(one, card.hearing)}, {}, TRACK_S) for at, one in enumerate(strangers)
+    ]
     query = Features(encoded.cqt, encoded.latents, TRACK_S, "query")
     others = [Features(encoded.cqt, one, TRACK_S, str(at)) for at, one in enumerate(strangers[:COMPARED])]
     among = library.cohort([(str(at), one) for at, one in enumerate(strangers[COMPARED:])], card)
@@ -75,7 +77,7 @@ def _rank(packed: list[Heard], card: Card) -> None:
     queries = Settings.model_fields["queries_per_work"].default
     for first in range(0, TRACKS, queries):
         for other in range(0, TRACKS, BLOCK):
-            score_block(packed[first : first + queries], packed[other : other + BLOCK], card)
+            score_block(packed[first : first + queries], packed[other : other + BLOCK], "full_audio", card)
 
 
 def _seconds(work: Callable[[], Any], repeats: int = REPEATS) -> float:

@@ -86,7 +86,7 @@ def told(home: RunningHome) -> dict[str, list[Record]]:
         "wrong hash": upload(good, sha256="0" * 64),
         "wrong size": upload(good, size_bytes=1),
         "no such task": upload(good, tasks=("karaoke",)),
-        "task not built": upload(good, tasks=("stem_vocals",)),
+        "task not built": upload(good, tasks=("motif",)),
         "webhook": upload(good, webhook_url="http://169.254.169.254/"),
         "new dataset": upload(good, dataset="made by an upload"),
         "gone dataset": upload(good, dataset_id="00000000-0000-4000-8000-000000000000"),

@@ -65,6 +65,36 @@ async def test_http_tells_of_a_job_made_over_kafka_what_the_results_topic_told(h
         assert [evidence.model_dump() for evidence in told.evidence] == shown["evidence"]
 
 
+async def test_stems_are_separated_indexed_and_searched_by_and_the_index_is_written_again_with_them(
+    home: RunningHome,
+) -> None:
+    tasks = ("full_audio_latent", "light_stem", "stem_drums")
+    uploads = [publisher.upload((CLIPS / name).as_uri(), "in-stems", tasks=tasks) for name in NAMES]
+    told = await publisher.run(home.kafka_bootstrap, uploads)
+    for records in told.values():
+        assert isinstance(records[-1], Feature)
+        assert (records[-1].tasks_done, records[-1].tasks_failed) == (tasks, {})
+        assert "stem_cqt" in {record.kind for record in records if isinstance(record, Feature)}
+    query = (CLIPS / "canon-in-d--three-violins.m4a").as_uri()
+
+    async def searched() -> dict[str, Any]:
+        request = publisher.search(
+            "1:n", query_uri=query, candidate_dataset_name="in-stems", depth="light_stem", limit=3
+        )
+        await publisher.send(home.kafka_bootstrap, [request])
+        job = await polled(home, request.job_id)
+        (entry,) = job["results"]["results"]
+        assert job["depth"] == "light_stem"
+        return entry["matches"][0]
+
+    best = await searched()
+    assert best["payload"]["filename"] == NAMES[0]
+    assert "accompaniment_latent_scores" in best
+    ended = home.run("reindex", "in-stems")
+    assert ended.returncode == 0, ended.stderr
+    assert (await searched())["score"] == best["score"]
+
+
 async def test_m_to_n_answers_every_track_and_never_pairs_one_with_itself(home: RunningHome) -> None:
     await ingest(home, "among-themselves")
     request = publisher.search(

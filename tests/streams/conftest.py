@@ -31,8 +31,8 @@ TUNES = {
 class Inline:
     """The heavy child, without the child."""
 
-    async def call(self, _limit_s, function, *args):
-        return function(*args)
+    async def call(self, _limit_s, function, *args, **kwargs):
+        return function(*args, **kwargs)
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Pipeline:
             if out.topic != "progress"
         ]
 
-    async def ingest(self, *names, dataset="demo", encoder_type="type2"):
+    async def ingest(self, *names, dataset="demo", encoder_type="type2", tasks=("full_audio_latent",)):
         for name in names:
             job = Job(id=f"{dataset}-{name}-{encoder_type}", index=0, size=1)
             await self.run(
@@ -84,6 +84,7 @@ class Pipeline:
                     dataset_name=dataset,
                     blob_uri=self.uri(name),
                     encoder_type=encoder_type,
+                    tasks=tasks,
                     job=job,
                     requested_at=now(),
                 )

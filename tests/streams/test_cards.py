@@ -1,11 +1,14 @@
 """Cards and the names that follow from them."""
 
+from dataclasses import replace
+
 import pytest
 
 from streams import cards, pipeline
 from streams.errors import Defect
 
 VERSIONS = [("type1", "pitchclass-large-1"), ("type2", "classical-0"), ("type2", "pitchclass-small-2")]
+UNET = cards.current_separator("unet")
 KINDS = [row.kind for row in pipeline.ARTIFACTS if row.kind not in pipeline.OUTCOMES]
 
 
@@ -27,15 +30,32 @@ def test_a_version_that_is_not_shipped_is_named():
 
 
 def test_only_what_an_encoder_makes_is_named_after_it():
-    named = {kind: {cards.version_of(cards.pinned(*version), kind) for version in VERSIONS} for kind in KINDS}
+    named = {kind: {cards.version_of(kind, cards.pinned(*version), UNET) for version in VERSIONS} for kind in KINDS}
+    once = {"waveform", "envelope", "cqt", "stems", "stem_cqt", "stem_drums", "voice"}
     assert {kind: len(versions) for kind, versions in named.items()} == {
-        "waveform": 1,
-        "envelope": 1,
-        "cqt": 1,
-        "full_audio_latent": 3,
+        kind: 1 if kind in once else 3 for kind in KINDS
     }
+
+
+def test_only_what_is_made_of_stems_is_named_after_their_separator():
+    card = cards.current("type2")
+    other = replace(UNET, model_version="unet-2")
+    changed = {kind for kind in KINDS if cards.version_of(kind, card, UNET) != cards.version_of(kind, card, other)}
+    assert changed == {kind for kind in KINDS if kind.startswith("stem")} | {"voice"}
+
+
+@pytest.mark.parametrize("name", cards.SEPARATORS)
+def test_every_separator_that_may_be_set_is_found_by_the_version_that_datasets_keep(name):
+    card = cards.current_separator(name)
+    assert cards.separator(card.model_version) is not None
+    assert cards.separator(card.model_version) == card
+
+
+def test_a_separator_that_is_not_known_is_named():
+    with pytest.raises(Defect, match="'unet-0'"):
+        cards.separator("unet-0")
 
 
 def test_the_latents_of_version_0_keep_the_name_that_they_always_had():
     card = cards.pinned("type2", "classical-0")
-    assert cards.version_of(card, "full_audio_latent") == "type2-classical-0-45c8f255e64191ce"
+    assert cards.version_of("full_audio_latent", card, UNET) == "type2-classical-0-45c8f255e64191ce"

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from models import library
+from models import separate as separation
+from models.stems import STEMS
 from streams import cohort
 from streams.records import SearchResult
 from tests import signals
@@ -55,6 +57,20 @@ async def test_a_larger_one_is_judged_by_its_own_strangers_which_are_kept(way):
     assert 3 <= len(kept.names) == len(kept.norms) == len(kept.latents) <= 5
     await search(way, "two")
     assert await cohorts(way) == [name]
+
+
+async def test_layers_have_strangers_of_their_own_where_enough_tracks_have_them(way, monkeypatch):
+    monkeypatch.setattr(separation, "separate", lambda samples, *_: dict.fromkeys(STEMS, samples / 4))
+    await way.ingest("tune0", "tune1", "tune2", "tune3", tasks=("full_audio_latent", "stem_vocals"))
+    await way.ingest("tune4", tasks=("full_audio_latent", "light_stem"))
+    result, matches = await search(way, "search", depth="light_stem")
+    assert result.status == "completed"
+    assert {match.metric for match in result.matches} == {"library_normalised"}
+    assert [name.split("/")[3].partition("-")[0] for name in await cohorts(way)] == [
+        "full_audio_latent", "stem_accompaniment", "stem_vocals",
+    ]  # fmt: skip
+    (lonely,) = [match for match in matches if "accompaniment_latent_scores" in match]
+    assert lonely["payload"]["layer"] in ("full_audio", "vocals"), "one accompaniment has no strangers to be judged by"
 
 
 async def test_they_are_chosen_anew_once_the_dataset_has_grown_by_a_fifth(way):

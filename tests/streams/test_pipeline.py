@@ -2,6 +2,7 @@
 
 import pytest
 
+from models.stems import PITCHED
 from streams import pipeline
 from streams.pipeline import Artifact, Stage, next_stage
 
@@ -26,6 +27,32 @@ def test_a_query_is_heard_and_then_matched():
     assert way(pipeline.wanted_by_search("track")) == ["decode", "encode", "match"]
 
 
+@pytest.mark.parametrize("task", [task for task in pipeline.TASKS if "stem" in task])
+def test_a_task_that_needs_stems_brings_the_separator_and_no_other_does(task):
+    assert way(pipeline.wanted_by_ingest([task])) == ["decode", "separate", "encode", "index"]
+    assert pipeline.needs_stems([task])
+    assert not pipeline.needs_stems(["full_audio_latent"])
+
+
+def test_a_later_task_adds_only_what_is_missing():
+    heard = {"envelope", "waveform", "cqt", "full_audio_latent"}
+    later = pipeline.wanted_by_ingest(["full_audio_latent", "stem_vocals"])
+    assert pipeline.missing(later, heard, ()) == {"stems", "stem_cqt", "stem_vocals", "voice", "index"}
+    assert way(later, present=heard) == ["separate", "encode", "index"]
+    assert way(pipeline.wanted_by_ingest(["stem_bass"]), present={*heard, "stem_cqt"}) == ["encode", "index"]
+
+
+def test_a_depth_names_its_layers_and_what_a_dataset_must_have():
+    assert pipeline.layers_of("track", ["bass"]) == ("full_audio",)
+    assert pipeline.layers_of("light_stem", ["bass"]) == ("full_audio", "vocals", "accompaniment")
+    assert pipeline.layers_of("stem", ["bass", "drums", "bass"]) == ("full_audio", "bass", "drums")
+    assert pipeline.needed_by_search("stem", ["bass"]) == ({"full_audio_latent"}, {"stem_bass"})
+    assert pipeline.needed_by_search("light_stem", ()) == ({"full_audio_latent"}, {"stem_vocals", "light_stem"})
+    assert pipeline.wanted_by_search("stem", ["drums"]) >= {"full_audio_latent", "stem_drums", "cqt"}
+    assert not {"stem_vocals", "voice"} & pipeline.wanted_by_search("track")
+    assert "voice" in pipeline.wanted_by_search("light_stem") - pipeline.wanted_by_search("stem", ["bass"])
+
+
 def test_a_track_that_was_heard_before_goes_straight_to_the_index():
     assert way(INGEST, present={"envelope", "cqt", "full_audio_latent"}) == ["index"]
 
@@ -45,12 +72,14 @@ def test_what_failed_is_not_tried_again():
 def test_a_failure_spoils_all_that_is_made_from_it_and_nothing_else():
     assert pipeline.spoiled_by("full_audio_latent") == {"full_audio_latent"}
     assert pipeline.spoiled_by("cqt") == {"cqt", "full_audio_latent"}
-    assert pipeline.spoiled_by("waveform") == {"waveform", "cqt", "full_audio_latent"}
+    assert pipeline.spoiled_by("stem_cqt") == {"stem_cqt", *(f"stem_{name}" for name in (*PITCHED, "drums")), "voice"}
+    assert pipeline.spoiled_by("waveform") >= {"waveform", "cqt", "full_audio_latent", "stems", "stem_drums"}
+    assert "envelope" not in pipeline.spoiled_by("waveform")
 
 
 def test_a_toy_stage_is_a_row_in_each_table_and_nothing_else(monkeypatch):
     stages = list(pipeline.STAGES)
-    stages.insert(3, Stage("whistle", "audio", True, 60.0, (2, 2)))
+    stages.insert(4, Stage("whistle", "audio", True, 60.0, (2, 2)))
     artifacts = [*pipeline.ARTIFACTS, Artifact("whistled", "whistle", ("cqt",))]
     monkeypatch.setattr(pipeline, "STAGES", tuple(stages))
     monkeypatch.setattr(pipeline, "ARTIFACTS", tuple(artifacts))

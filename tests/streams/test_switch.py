@@ -71,6 +71,42 @@ async def test_the_old_windows_are_dropped_and_the_new_ones_are_those_of_an_inge
     assert sorted(after.values()) == [12, 12]
 
 
+async def test_stems_are_encoded_anew_from_their_transforms_and_drums_stay_as_they_are(way, monkeypatch):
+    tasks = ("full_audio_latent", "light_stem", "stem_drums")
+    with monkeypatch.context() as before:
+        before.setitem(cards.CURRENT, "type2", "classical")
+        await way.ingest("first", tasks=tasks)
+    dataset = await way.resources.catalogue.dataset_by_name("acme", "demo")
+    kinds = ("full_audio_latent", "stem_vocals", "stem_accompaniment", "stem_drums")
+
+    async def held(version):
+        card = cards.pinned("type2", version)
+        found = [cards.collection_of("acme", dataset.dataset_id, kind, card) for kind in kinds]
+        return {at.kind: await way.resources.vectors.tracks(at) for at in found}
+
+    old = await held(OLD)
+    done = await switched(way)
+    assert (done.made, done.lost) == (1, [])
+    new = await held(NEW)
+    assert {kind: len(tracks) for kind, tracks in new.items()} == {kind: len(tracks) for kind, tracks in old.items()}
+    assert new["full_audio_latent"]
+    assert new["stem_drums"] == old["stem_drums"]
+    assert not any(tracks for kind, tracks in (await held(OLD)).items() if kind != "stem_drums")
+    (result,) = await way.search(
+        "1:n", "after", query_uri=way.uri("first-higher"), candidate_dataset_name="demo", depth="light_stem"
+    )
+    assert (result.status, result.model_version, result.candidates_skipped) == ("completed", NEW, 0)
+
+
+async def test_a_track_whose_stems_are_gone_keeps_its_dataset_where_it_is(way, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setitem(cards.CURRENT, "type2", "classical")
+        await way.ingest("first", tasks=("full_audio_latent", "light_stem"))
+    await forget(way, without("stem_cqt"))
+    assert (await switched(way)).lost
+    assert await pinned(way) == OLD
+
+
 async def test_a_dataset_that_is_there_already_is_left_as_it_is(old):
     await switched(old)
     again = await switched(old)

@@ -19,7 +19,6 @@ from streams.stores.blobs import open_blobs
 from streams.stores.catalogue import Catalogue
 from streams.stores.database import Database
 from streams.stores.milvus import MilvusVectors
-from streams.stores.vectors import Collection
 from tests.live.chaos.batches import Batch, search_of_all
 from tests.live.chaos.machines import Machine
 from tests.live.chaos.outcomes import Outcome, Summary, outcomes
@@ -128,17 +127,22 @@ async def _index_equals_catalogue(
         indexed = [name for name in names if expected[name][0] == "indexed"]
         rows: Windows = {}
         windows: Windows = {}
-        for pinned in await catalogue.pinned():
+        for pinned in await catalogue.pinned(pipeline.ENCODER_TYPES):
             if pinned.tenant != tenant:
                 continue
             card = cards.pinned(pinned.encoder_type, pinned.model_version)
             for kind in pipeline.INDEXED:
-                dim = card.hearing.latent_dim
-                collection = Collection(tenant, pinned.dataset_id, kind, pinned.model_version, dim)
-                held = await vectors.tracks(collection)
+                held = await vectors.tracks(cards.collection_of(tenant, pinned.dataset_id, kind, card))
                 windows |= {(kind, track_id): count for track_id, count in held.items()}
-                for row in await catalogue.tracks(tenant, pinned.dataset_id):
-                    name = artifact_name(tenant, row.audio_id, kind, cards.version_of(card, kind))
+                live = await catalogue.tracks(
+                    tenant,
+                    pinned.dataset_id,
+                    encoder_type=pinned.encoder_type,
+                    needs=[pipeline.bringing(kind)],
+                )
+                for row in live:
+                    version = cards.version_of(kind, card, cards.current_separator("unet"))
+                    name = artifact_name(tenant, row.audio_id, kind, version)
                     stored = unpack(await open_blobs(settings.blob_url).get(name))
                     rows[kind, row.track_id] = len(stored.array)
         assert windows == rows, "the index differs from the catalogue"

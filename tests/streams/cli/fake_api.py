@@ -45,6 +45,7 @@ class FakeApi:
         self.looks: dict[str, int] = {}
         self.busy = 0
         self.search_fails = False
+        self.failing_task = ""
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self.authenticate])
@@ -90,7 +91,14 @@ class FakeApi:
         if len(body["audio_blobs"]) > 10:
             return problem(400, "too-many-blobs", "more than 10 blobs", "send fewer")
         files = [self._file(blob) for blob in body["audio_blobs"]]
-        return self._started(body, "ingest", {"files": files})
+        failure = {"code": "defect", "message": "it ended its process", "remedy": "replay the letter"}
+        artifacts = [
+            {"blob_name": blob, "artifact_type": task, "error": failure if task == self.failing_task else None}
+            | {"status": "failed" if task == self.failing_task else "complete"}
+            for blob in body["audio_blobs"]
+            for task in body["tasks"]
+        ]
+        return self._started(body, "ingest", {"files": files, "artifacts": artifacts})
 
     async def search(self, request: web.Request) -> web.Response:
         body = await request.json()

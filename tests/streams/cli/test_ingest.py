@@ -37,6 +37,17 @@ def test_into_a_dataset_that_is_there_already(run: Run, api: FakeApi, folder: Pa
     assert run("ingest", str(folder / "1.wav"), "-d", "songs").code == 0
 
 
+def test_the_tasks_are_asked_for_and_one_that_fails_is_told_though_its_file_is_usable(
+    run: Run, api: FakeApi, folder: Path
+) -> None:
+    api.failing_task = "light_stem"
+    ended = run("ingest", str(folder / "1.wav"), "-d", "songs", "--task", "full_audio_latent", "--task", "light_stem")
+    assert api.bodies[0]["tasks"] == ["full_audio_latent", "light_stem"]
+    assert ended.code == 1
+    assert ended.out.startswith("1 tracks in 'songs'")
+    assert f"{folder}/1.wav: light_stem: it ended its process: replay the letter\n" in ended.err
+
+
 def test_a_list_comes_on_stdin(run: Run, api: FakeApi, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{folder}/2.wav\n\n{folder}/deep\n{folder}/2.wav\n"))
     assert run("ingest", "-", "-d", "songs").code == 0

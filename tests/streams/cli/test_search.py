@@ -25,6 +25,8 @@ def test_a_file_is_uploaded_and_searched_for_in_a_dataset(run: Run, api: FakeApi
             "search_type": "1:n",
             "limit": 5,
             "verbose_output": False,
+            "depth": "track",
+            "stem_types": ["vocals"],
             "candidate_dataset_name": "music",
             "query_url": api.uploads[0],
         }
@@ -34,6 +36,11 @@ def test_a_file_is_uploaded_and_searched_for_in_a_dataset(run: Run, api: FakeApi
         "song.wav\tfound.wav\t0.900\tsame_composition\t1.0–11.5 s ↔ 3.2–15.0 s\t+3\t×1.10",
         "song.wav\tother.wav\t0.450\tno_relation\t–\t–\t–",
     ]
+
+
+def test_a_depth_and_its_stems_are_asked_for(run: Run, api: FakeApi, song: str) -> None:
+    assert run("search", song, "--in", "music", "--depth", "stem", "--stem", "bass", "--stem", "drums").code == 0
+    assert (api.bodies[0]["depth"], api.bodies[0]["stem_types"]) == ("stem", ["bass", "drums"])
 
 
 def test_two_names_are_a_search_of_one_in_the_other(run: Run, api: FakeApi, song: str) -> None:

@@ -90,7 +90,7 @@ async def test_the_first_model_version_of_a_dataset_stays_pinned(catalogue):
 async def pinned_dataset(catalogue, version="v0"):
     dataset = await catalogue.create_dataset("acme", "demo")
     await catalogue.pin(dataset.dataset_id, "type2", version)
-    (pinned,) = await catalogue.pinned()
+    (pinned,) = await catalogue.pinned(("type2",))
     return dataset, pinned
 
 
@@ -100,9 +100,9 @@ async def test_a_pin_moves_when_every_live_track_is_ready_and_tells_which_is_not
     await catalogue.add_track(track(dataset, "two"), "type2", [TASK], "v0")
     await catalogue.add_track(track(dataset, "gone", expires_at_ms=1), "type2", [TASK], "v0")
     await catalogue.add_track(track(dataset, "of the other type"), "type1", [TASK], "w0")
-    assert await catalogue.switch_pin(pinned, "v1", [TASK], {"one"}) == {"two"}
+    assert await catalogue.switch_pin(pinned, "v1", {("one", TASK)}) == {("two", TASK)}
     assert await catalogue.pinned_to(dataset.dataset_id, "type2") == "v0"
-    assert await catalogue.switch_pin(pinned, "v1", [TASK], {"one", "two"}) == set()
+    assert await catalogue.switch_pin(pinned, "v1", {("one", TASK), ("two", TASK)}) == set()
     assert await catalogue.pinned_to(dataset.dataset_id, "type2") == "v1"
     assert await catalogue.pinned_to(dataset.dataset_id, "type1") is None
     assert await catalogue.has_tasks(dataset.dataset_id, "one", "type2", [TASK], "v1")
@@ -111,7 +111,7 @@ async def test_a_pin_moves_when_every_live_track_is_ready_and_tells_which_is_not
 
 async def test_a_track_of_a_version_that_is_not_pinned_any_more_is_not_added(catalogue):
     dataset, pinned = await pinned_dataset(catalogue)
-    await catalogue.switch_pin(pinned, "v1", [TASK], set())
+    await catalogue.switch_pin(pinned, "v1", set())
     assert await catalogue.add_track(track(dataset), "type2", [TASK], "v0") == "v1"
     assert await catalogue.tracks("acme", dataset.dataset_id) == []
     assert await catalogue.add_track(track(dataset), "type2", [TASK], "v1") == "v1"
@@ -130,9 +130,31 @@ async def test_only_tracks_with_every_task_of_that_encoder_type_are_usable(catal
     dataset = await catalogue.create_dataset("acme", "demo")
     await catalogue.add_track(track(dataset, "one"), "type2", [TASK], "v0")
     await catalogue.add_track(track(dataset, "two"), "type1", [TASK], "v0")
-    usable = await catalogue.tracks("acme", dataset.dataset_id, encoder_type="type2", tasks=[TASK])
+    usable = await catalogue.tracks("acme", dataset.dataset_id, encoder_type="type2", needs=[(TASK,)])
     assert [held.track_id for held in usable] == ["one"]
     assert await catalogue.count_tracks("acme", dataset.dataset_id) == 2
+
+
+async def test_of_tasks_that_serve_the_same_need_one_is_enough(catalogue):
+    dataset = await catalogue.create_dataset("acme", "demo")
+    for name, tasks in (("mix", [TASK]), ("light", [TASK, "light_stem"]), ("vocals", [TASK, "stem_vocals"])):
+        await catalogue.add_track(track(dataset, name), "type2", tasks, "v0")
+    needs = [(TASK,), ("light_stem", "stem_vocals")]
+    usable = await catalogue.tracks("acme", dataset.dataset_id, encoder_type="type2", needs=needs)
+    assert [held.track_id for held in usable] == ["light", "vocals"]
+
+
+async def test_a_task_that_came_in_meanwhile_keeps_a_pin_where_it_is(catalogue):
+    dataset, pinned = await pinned_dataset(catalogue)
+    await catalogue.add_track(track(dataset, "one"), "type2", [TASK, "stem_vocals"], "v0")
+    assert await catalogue.switch_pin(pinned, "v1", {("one", TASK)}) == {("one", "stem_vocals")}
+    assert await catalogue.pinned_to(dataset.dataset_id, "type2") == "v0"
+
+
+async def test_upkeep_asks_for_the_pins_of_encoder_types_and_not_for_the_separator_s(catalogue):
+    dataset, pinned = await pinned_dataset(catalogue)
+    await catalogue.pin(dataset.dataset_id, "separator", "unet-1")
+    assert await catalogue.pinned(("type1", "type2")) == [pinned]
 
 
 async def test_an_expired_track_or_blob_is_gone(catalogue):

@@ -1,0 +1,61 @@
+"""Stems as they are kept: one FLAC of four channels, and of the layers with a pitch the constant-Q transforms.
+
+A layer is what matching compares: a stem, or the accompaniment, which is all but the vocals. Of a stem that a track
+does not have there is nothing: its transform is zeros and its sound is what the separator left, told as absent.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from models.card import Hearing
+from models.cqt import pooled_cqt
+from models.flac import mono
+from models.presence import Presence
+
+STEMS = ("drums", "bass", "other", "vocals")  # in demucs' order; channels of the stored FLAC
+PITCHED = ("vocals", "accompaniment", "bass", "other")  # rows of the stored transforms; drums have no pitch
+RATE_HZ = 22_050  # of the stored stems, mono: what everything that hears them takes
+
+Samples = NDArray[np.float32]
+
+
+def at_rate(stems: Mapping[str, Samples], rate_hz: int) -> dict[str, Samples]:
+    """Each stem mono at `RATE_HZ`, float32 (samples,), from (frames,) or (frames, channels) at `rate_hz`."""
+    single = {name: mono(stem) if stem.ndim == 2 else stem for name, stem in stems.items()}
+    if rate_hz == RATE_HZ:
+        return single
+    return {name: np.asarray(soxr.resample(stem, rate_hz, RATE_HZ), np.float32) for name, stem in single.items()}
+
+
+def stems_to_flac(stems: Mapping[str, Samples]) -> bytes:
+    """The four stems as the channels of one FLAC of 16 bits, turned down together where one exceeds full scale."""
+    together = np.stack([stems[name] for name in STEMS], axis=1)
+    loudest = max(1.0, float(np.abs(together).max(initial=0.0)))
+    file = io.BytesIO()
+    whole = np.clip(np.rint(together * (32_768.0 / loudest)), -32_768, 32_767).astype(np.int16)
+    soundfile.write(file, whole, RATE_HZ, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
+
+
+def stems_from_flac(data: bytes) -> dict[str, Samples]:
+    """The stems by name, float32 (samples,) at `RATE_HZ`."""
+    together, _ = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    return {name: np.ascontiguousarray(together[:, column]) for column, name in enumerate(STEMS)}
+
+
+def layers(stems: Mapping[str, Samples]) -> dict[str, Samples]:
+    """The stems, and the accompaniment: all but the vocals."""
+    return {**stems, "accompaniment": np.sum([stems[name] for name in STEMS if name != "vocals"], axis=0)}
+
+
+def stem_cqts(sounds: Mapping[str, Samples], found: Mapping[str, Presence], hearing: Hearing) -> NDArray[np.uint8]:
+    """The transforms of `PITCHED`, uint8 (4, bins, frames); zeros for a layer that the track does not have."""
+    heard = [sounds[layer] if found[layer].present else np.zeros_like(sounds[layer]) for layer in PITCHED]
+    return np.stack([pooled_cqt(samples, hearing) for samples in heard])
