@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from itertools import groupby, islice
+from typing import TypeVar
 
 import numpy as np
 import safetensors.torch
@@ -24,6 +25,7 @@ from models.card import Architecture, Card, Network
 from models.errors import WrongWeights
 
 Window = NDArray[np.uint8]  # (bins, frames) of a stored CQT
+N = TypeVar("N", bound=nn.Module)
 
 SEMITONES = 12
 AT_ONCE = {"cpu": 16, "cuda": 256}  # windows in a batch: on a CPU more fit into no cache, and only cost memory
@@ -58,12 +60,17 @@ def load_network(card: Card) -> PitchClassNetwork:
 
 @cache
 def _loaded(encoder: Network) -> PitchClassNetwork:
-    network = PitchClassNetwork(encoder.architecture)
-    stored = safetensors.torch.load(verified(encoder.weights, encoder.sha256))
+    network = filled(PitchClassNetwork(encoder.architecture), encoder.weights, encoder.sha256)
+    return network.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def filled(network: N, weights: str, sha256: str) -> N:
+    """A network, ready to encode, with what a file of `models/weights` holds for it. Raises: `WrongWeights`."""
+    stored = safetensors.torch.load(verified(weights, sha256))
     network.load_state_dict(
         {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
     )
-    return network.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    return network.eval()
 
 
 def verified(weights: str, sha256: str) -> bytes:

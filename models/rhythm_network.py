@@ -9,13 +9,12 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.network import verified
+from models.network import filled
 from models.rhythm_card import RhythmArchitecture, RhythmCard
 
 AT_ONCE = 64  # windows in a batch: an hour of drums takes no more memory than two minutes
@@ -46,12 +45,7 @@ def load_network(card: RhythmCard) -> RhythmNetwork:
 
 @cache
 def _loaded(weights: str, sha256: str, pairs: int, architecture: RhythmArchitecture) -> RhythmNetwork:
-    network = RhythmNetwork(pairs, architecture)
-    stored = safetensors.torch.load(verified(weights, sha256))
-    network.load_state_dict(
-        {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
-    )
-    return network.eval()
+    return filled(RhythmNetwork(pairs, architecture), weights, sha256)
 
 
 class RhythmNetwork(nn.Module):

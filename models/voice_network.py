@@ -12,13 +12,12 @@ from functools import cache
 from itertools import groupby
 
 import numpy as np
-import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.network import verified
+from models.network import filled
 from models.voice_card import VoiceArchitecture, VoiceCard
 
 AT_ONCE = 32  # windows in a batch: an hour of singing takes no more memory than two minutes
@@ -54,12 +53,7 @@ def load_network(card: VoiceCard) -> VoiceNetwork:
 
 @cache
 def _loaded(weights: str, sha256: str, bands: int, architecture: VoiceArchitecture) -> VoiceNetwork:
-    network = VoiceNetwork(bands, architecture)
-    stored = safetensors.torch.load(verified(weights, sha256))
-    network.load_state_dict(
-        {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
-    )
-    return network.eval()
+    return filled(VoiceNetwork(bands, architecture), weights, sha256)
 
 
 class VoiceNetwork(nn.Module):
