@@ -15,6 +15,8 @@ from models.decode import Health, decode
 from models.envelope import envelope
 from models.flac import from_flac, to_flac
 from models.latents import Latents, latents
+from models.peaks import RATE_HZ as PEAKS_RATE_HZ
+from models.peaks import Peaks, peaks
 from models.presence import Presence, presence
 from models.rhythm import rhythm
 from models.rhythm_card import RhythmCard
@@ -83,6 +85,11 @@ def decode_track(data: bytes, max_track_s: float | None) -> Decoded:
         rate_hz=waveform.source.rate_hz,
         channels=waveform.source.channels,
     )
+
+
+def fingerprint_track(flac: bytes) -> Peaks:
+    """The peaks of a stored waveform."""
+    return peaks(from_flac(flac, PEAKS_RATE_HZ, 1))
 
 
 def encode_track(flac: bytes, card: Card) -> Encoded:

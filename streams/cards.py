@@ -17,9 +17,12 @@ from models.separators import SeparatorCard
 from streams import pipeline
 from streams.errors import Defect
 from streams.settings import Settings
+from streams.stores.postings import InvertedIndex
 from streams.stores.vectors import Collection
 
 DECODER = "decode-1"  # rises when `models.decode`, `models.flac` or `models.envelope` make something else of a file
+
+PEAKS = "peaks-1"  # rises when `models.peaks` hears something else, or `models.landmarks` makes something else of it
 
 STEMS = "1"  # rises when `models.separate`, `.stems` or `.presence` make something else of a mix
 
@@ -79,6 +82,11 @@ def collection_of(tenant: str, dataset_id: str, kind: str, card: Card) -> Collec
     return Collection(tenant, dataset_id, kind, version, dim)
 
 
+def inverted_index_of(tenant: str, dataset_id: str, kind: str, card: Card, separator: SeparatorCard) -> InvertedIndex:
+    """Where a dataset's postings of one kind stand."""
+    return InvertedIndex(tenant, dataset_id, kind, version_of(kind, card, separator))
+
+
 def version_of(kind: str, card: Card, separator: SeparatorCard) -> str:
     """What the name of an artifact of that kind tells of how it was made, and nothing that it does not depend on."""
     encoder = f"{card.encoder_type}-{card.model_version}-{card.params_hash}"
@@ -86,6 +94,7 @@ def version_of(kind: str, card: Card, separator: SeparatorCard) -> str:
     rhythm, voice = rhythm_card.load(), voice_card.load()
     versions: dict[pipeline.Version, str] = {
         "decoder": DECODER,
+        "peaks": PEAKS,
         "separator": stems,
         "stem cqt": f"{stems}-{card.hearing.cqt_hash}",
         "cqt": card.hearing.cqt_hash,

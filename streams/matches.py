@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from models.align import Alignment
 from models.card import Card
+from models.finding import FINGERPRINT, Finding, recognised_score
 from models.layers import DRUMS, Layered, compare_layers
 from models.library import Cohort
+from models.recognise import Recording
 from models.score import agreements
 from models.stems import PITCHED
 from models.verdict import Comparison, Features, preliminary
@@ -20,6 +22,8 @@ from models.voice import similarity
 from streams.artifacts import unpack
 from streams.records import Evidence, LayerScores, Match
 
+LANDMARKS = "landmarks"  # the metric of a pair that is the same recording
+UNPROVEN = ("style_only", "no_relation")
 STEM_LAYERS = ("vocals", "bass", "drums", "other")
 BLOCKS = {"vocals": "vocal"}  # how the contract's block of a layer begins, where not with the layer's own name
 WINDOW_SIMILARITIES_MAX = 250_000  # entries that a verbose answer may hold (contract, A6)
@@ -84,14 +88,16 @@ def compare_block(
     ]
 
 
-def describe(rank: int, candidate: Candidate, told: Layered, card: Card) -> tuple[Match, dict[str, Any]]:
+def describe(rank: int, candidate: Candidate, told: Finding, card: Card) -> tuple[Match, dict[str, Any]]:
     """The same match as a record and as the contract's JSON: rounded once, so that both say the same numbers."""
-    found = told.best
-    score = round(found.score, 3)
+    layered = told.layered
+    found = layered.best
+    score = round(told.score, 3)
     p_match, p_chance, qmax = _short(found.p_match), _short(told.p_chance), _rounded(found.qmax)
-    agreement, voice = round(found.agreement, 3), _rounded(told.voice_similarity)
-    latents = {layer: _scores(one) for layer, one in told.found.items()}
+    agreement, voice = round(found.agreement, 3), _rounded(layered.voice_similarity)
+    latents = {layer: _scores(one) for layer, one in layered.found.items()}
     evidence = _evidences(told)
+    metric = LANDMARKS if told.layer == FINGERPRINT else found.metric
     match = Match(
         id=candidate.uri,
         track_id=candidate.track_id,
@@ -100,7 +106,7 @@ def describe(rank: int, candidate: Candidate, told: Layered, card: Card) -> tupl
         dataset_name=candidate.dataset_name,
         rank=rank,
         score=score,
-        metric=found.metric,
+        metric=metric,
         layer=told.layer,
         verdict=told.verdict,
         p_chance=p_chance,
@@ -112,7 +118,7 @@ def describe(rank: int, candidate: Candidate, told: Layered, card: Card) -> tupl
         evidence=evidence,
         metadata=dict(candidate.metadata),
     )
-    blocks = {_block(layer): latents[layer].model_dump() | _windows(one) for layer, one in told.found.items()}
+    blocks = {_block(layer): latents[layer].model_dump() | _windows(one) for layer, one in layered.found.items()}
     if voice is not None:
         blocks[_block("vocals")]["voice_similarity"] = voice
     document = {
@@ -122,7 +128,7 @@ def describe(rank: int, candidate: Candidate, told: Layered, card: Card) -> tupl
         "payload": {
             "filename": candidate.filename,
             "dataset_id": candidate.dataset_id,
-            "metric": found.metric,
+            "metric": metric,
             "layer": told.layer,
         },
         "track_id": candidate.track_id,
@@ -134,8 +140,9 @@ def describe(rank: int, candidate: Candidate, told: Layered, card: Card) -> tupl
         "qmax": qmax,
         "calibration": _calibration(found, card),
         "evidence": [item.model_dump() for item in evidence],
-        **({"why": found.why} if found.why else {}),
-        **({"missing_layers": dict(told.missing)} if any(told.missing.values()) else {}),
+        "counter_evidence": [_unmatched(first, last) for first, last in told.unmatched_s],
+        **({"why": found.why} if found.why and told.verdict in UNPROVEN else {}),
+        **({"missing_layers": dict(layered.missing)} if any(layered.missing.values()) else {}),
         "metadata": dict(candidate.metadata),
         **blocks,
     }
@@ -178,9 +185,10 @@ def _transform(heard: Heard, layer: str) -> NDArray[np.uint8] | None:
     return stored if layer == "full_audio" else stored[PITCHED.index(layer)]
 
 
-def _evidences(told: Layered) -> tuple[Evidence, ...]:
+def _evidences(told: Finding) -> tuple[Evidence, ...]:
     """Of every layer, strongest first."""
-    found = [_evidence(layer, course) for layer, one in told.found.items() for course in one.evidence]
+    found = [_evidence(layer, course) for layer, one in told.layered.found.items() for course in one.evidence]
+    found += [_recording(one) for one in told.recordings]
     return tuple(sorted(found, key=lambda evidence: -evidence.score))
 
 
@@ -214,6 +222,30 @@ def _evidence(layer: str, found: Alignment) -> Evidence:
         tempo_ratio=round(found.tempo_ratio, 3),
         transposition_semitones=found.transposition_semitones,
     )
+
+
+def _recording(found: Recording) -> Evidence:
+    """An alignment of landmarks. What its transposition has beyond whole semitones is told in cents."""
+    semitones = round(found.transposition_semitones)
+    return Evidence(
+        query_start_s=round(found.query_start_s, 3),
+        query_end_s=round(found.query_end_s, 3),
+        candidate_start_s=round(found.candidate_start_s, 3),
+        candidate_end_s=round(found.candidate_end_s, 3),
+        layer=FINGERPRINT,
+        score=round(recognised_score(found), 3),
+        tempo_ratio=round(found.tempo_ratio, 5),
+        transposition_semitones=semitones,
+        landmarks=found.landmarks,
+        detune_cents=round(100 * (found.transposition_semitones - semitones), 1),
+        time_error_s=round(found.time_error_s, 4),
+        tempo_error=round(found.tempo_error, 6),
+        transposition_error_cents=round(100 * found.transposition_error_semitones, 2),
+    )
+
+
+def _unmatched(first_s: float, last_s: float) -> dict[str, Any]:
+    return {"query_start_s": round(first_s, 3), "query_end_s": round(last_s, 3), "reason": "no counterpart was found"}
 
 
 def _windows(found: Comparison) -> dict[str, Any]:

@@ -8,7 +8,7 @@ missing was written again from the blobs.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -16,13 +16,25 @@ from models.separators import SeparatorCard
 from streams import cards, pipeline
 from streams.artifacts import artifact_name, unpack
 from streams.errors import NotFound, Unavailable
+from streams.recognition import post
 from streams.stage import Resources
 from streams.stores.blobs import BlobMissing, Blobs
-from streams.stores.catalogue import Catalogue
+from streams.stores.catalogue import Catalogue, Pinned
+from streams.stores.postings import PostingStore
 from streams.stores.vectors import Vectors
 
 log = structlog.get_logger()
 LOOK_EVERY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Whose agreement is looked after: the catalogue and the blobs, and what is derived from them."""
+
+    catalogue: Catalogue
+    vectors: Vectors
+    postings: PostingStore
+    blobs: Blobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +55,8 @@ async def keep_mended(resources: Resources) -> None:
         try:
             if (mark := await resources.vectors.unclean()) is not None:
                 log.warning("the index stopped uncleanly, comparing it with the catalogue", mark=mark)
-                mended = await mend(resources.catalogue, resources.vectors, resources.blobs)
+                stores = Stores(resources.catalogue, resources.vectors, resources.postings, resources.blobs)
+                mended = await mend(stores)
                 await resources.vectors.mended(mark)
                 log.info("the index equals the catalogue", tracks=mended.tracks, written=mended.written)
         except Unavailable as error:
@@ -51,47 +64,79 @@ async def keep_mended(resources: Resources) -> None:
         await asyncio.sleep(LOOK_EVERY_S)
 
 
-async def mend(
-    catalogue: Catalogue, vectors: Vectors, blobs: Blobs, *, rebuild: bool = False, dataset_name: str | None = None
-) -> Mended:
-    """Write what the index lacks; with `rebuild`, drop it first and write all of it anew.
+async def mend(stores: Stores, *, rebuild: bool = False, dataset_name: str | None = None) -> Mended:
+    """Write what the index and the postings lack; with `rebuild`, drop them first and write all of it anew.
 
     Args:
         dataset_name: only datasets of that name, whichever tenant's; None for all.
     Raises: `NotFound` `dataset-not-found` when a name was given and nothing was ever ingested under it.
     """
-    seen, written, lost = set[str](), set[str](), set[str]()
-    chosen = [
-        pinned for pinned in await catalogue.pinned(pipeline.ENCODER_TYPES) if dataset_name in (None, pinned.name)
-    ]
+    pinned = await stores.catalogue.pinned(pipeline.ENCODER_TYPES)
+    chosen = [one for one in pinned if dataset_name in (None, one.name)]
     if dataset_name is not None and not chosen:
         raise NotFound(f"no dataset '{dataset_name}' has tracks", "ingest into it first", code="dataset-not-found")
-    for pinned in chosen:
-        card = cards.pinned(pinned.encoder_type, pinned.model_version)
-        separator = await separator_of(pinned.dataset_id, catalogue)
+    done = _Done()
+    for one in chosen:
         for kind in pipeline.INDEXED:
-            version = cards.version_of(kind, card, separator)
-            collection = cards.collection_of(pinned.tenant, pinned.dataset_id, kind, card)
-            if rebuild:
-                await vectors.drop(collection)
-            held = await vectors.tracks(collection)
-            rows = await catalogue.tracks(
-                pinned.tenant,
-                pinned.dataset_id,
-                encoder_type=pinned.encoder_type,
-                needs=[pipeline.bringing(kind)],
-            )
-            for row in rows:
-                seen.add(row.track_id)
-                try:
-                    latents = unpack(await blobs.get(artifact_name(row.tenant, row.audio_id, kind, version)))
-                except BlobMissing:
-                    lost.add(row.track_id)
-                    continue
-                if held.get(row.track_id, 0) != len(latents.array):
-                    await vectors.upsert(collection, row.track_id, latents.array, latents.starts_s)
-                    written.add(row.track_id)
-    return Mended(len(seen), len(written), tuple(sorted(lost)))
+            await _mend_vectors(one, kind, stores, done, rebuild=rebuild)
+    for one in {one.dataset_id: one for one in chosen}.values():  # what is posted belongs to all encoder types
+        for kind in pipeline.POSTED:
+            await _mend_postings(one, kind, stores, done, rebuild=rebuild)
+    return Mended(len(done.seen), len(done.written), tuple(sorted(done.lost)))
+
+
+@dataclass(slots=True)
+class _Done:
+    """Track ids."""
+
+    seen: set[str] = field(default_factory=set)
+    written: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
+
+
+async def _mend_vectors(dataset: Pinned, kind: str, stores: Stores, done: _Done, *, rebuild: bool) -> None:
+    card = cards.pinned(dataset.encoder_type, dataset.model_version)
+    version = cards.version_of(kind, card, await separator_of(dataset.dataset_id, stores.catalogue))
+    collection = cards.collection_of(dataset.tenant, dataset.dataset_id, kind, card)
+    if rebuild:
+        await stores.vectors.drop(collection)
+    held = await stores.vectors.tracks(collection)
+    needs = [pipeline.bringing(kind)]
+    rows = await stores.catalogue.tracks(
+        dataset.tenant, dataset.dataset_id, encoder_type=dataset.encoder_type, needs=needs
+    )
+    for row in rows:
+        done.seen.add(row.track_id)
+        try:
+            latents = unpack(await stores.blobs.get(artifact_name(row.tenant, row.audio_id, kind, version)))
+        except BlobMissing:
+            done.lost.add(row.track_id)
+            continue
+        if held.get(row.track_id, 0) != len(latents.array):
+            await stores.vectors.upsert(collection, row.track_id, latents.array, latents.starts_s)
+            done.written.add(row.track_id)
+
+
+async def _mend_postings(dataset: Pinned, kind: str, stores: Stores, done: _Done, *, rebuild: bool) -> None:
+    """Postings of a track are written as one, so that those which are there are whole."""
+    card = cards.pinned(dataset.encoder_type, dataset.model_version)
+    separator = await separator_of(dataset.dataset_id, stores.catalogue)
+    index = cards.inverted_index_of(dataset.tenant, dataset.dataset_id, kind, card, separator)
+    if rebuild:
+        await asyncio.to_thread(stores.postings.drop, index)
+    held = await asyncio.to_thread(stores.postings.tracks, index)
+    for row in await stores.catalogue.tracks(dataset.tenant, dataset.dataset_id):
+        done.seen.add(row.track_id)
+        if row.track_id in held:
+            continue
+        version = cards.version_of(kind, card, separator)
+        try:
+            packed = await stores.blobs.get(artifact_name(row.tenant, row.audio_id, kind, version))
+        except BlobMissing:
+            done.lost.add(row.track_id)
+            continue
+        await asyncio.to_thread(post, stores.postings, index, row.track_id, packed)
+        done.written.add(row.track_id)
 
 
 async def separator_of(dataset_id: str, catalogue: Catalogue) -> SeparatorCard:

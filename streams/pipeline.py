@@ -1,8 +1,8 @@
 """The pipeline: two tables and one function. Read this first.
 
     uploads ─────────┐
-                     ├─> accept ─> decode ─> separate ─> encode ─> index ──┐
-    search-requests ─┘                                     └─> match ──────┴─> features, results
+                     ├─> accept ─> decode ─> fingerprint ─> separate ─> encode ─> index ──┐
+    search-requests ─┘                                                    └─> match ──────┴─> features, results
 
 A track comes in as an `Upload` on `uploads`, or as the query of a `SearchRequest` on `search-requests`.
 `accept` checks it, copies its bytes into the blob store and makes a `Work` of it: what is wanted, what is there.
@@ -23,7 +23,9 @@ from typing import Literal, get_args
 LANES = ("bulk", "live")
 
 EncoderType = Literal["type1", "type2"]
-Version = Literal["decoder", "separator", "stem cqt", "cqt", "encoder", "stem encoder", "stem rhythm", "stem voice"]
+Version = Literal[
+    "decoder", "peaks", "separator", "stem cqt", "cqt", "encoder", "stem encoder", "stem rhythm", "stem voice"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ ARTIFACTS = (
     #        kind                 made by    from           version of the
     Artifact("waveform",           "decode",   (),            "decoder"),
     Artifact("envelope",           "decode",   (),            "decoder"),
+    Artifact("fingerprint",        "fingerprint", ("waveform",), "peaks"),
     Artifact("stems",              "separate", ("waveform",), "separator"),
     Artifact("stem_cqt",           "separate", ("waveform",), "stem cqt"),
     Artifact("cqt",                "encode",   ("waveform",), "cqt"),
@@ -73,13 +76,14 @@ ARTIFACTS = (
 )  # fmt: skip
 
 STAGES = (
-    #     name        called for each  heavy  time limit  partitions (bulk, live)
-    Stage("accept",   "request",       False,      120.0, (8, 4)),
-    Stage("decode",   "audio",         True,       120.0, (4, 2)),
-    Stage("separate", "audio",         True,     1_800.0, (4, 2)),
-    Stage("encode",   "audio",         True,       300.0, (4, 2)),
-    Stage("index",    "work",          False,      300.0, (4, 0)),
-    Stage("match",    "work",          True,     1_800.0, (4, 2)),
+    #     name           called for each  heavy  time limit  partitions (bulk, live)
+    Stage("accept",      "request",       False,      120.0, (8, 4)),
+    Stage("decode",      "audio",         True,       120.0, (4, 2)),
+    Stage("fingerprint", "audio",         True,       120.0, (4, 2)),
+    Stage("separate",    "audio",         True,     1_800.0, (4, 2)),
+    Stage("encode",      "audio",         True,       300.0, (4, 2)),
+    Stage("index",       "work",          True,       300.0, (4, 0)),
+    Stage("match",       "work",          True,     1_800.0, (4, 2)),
 )  # fmt: skip
 
 
@@ -125,18 +129,20 @@ ENCODER_TYPES: tuple[EncoderType, ...] = get_args(EncoderType)
 SEPARATOR = "separator"  # under which a dataset's separator is pinned, beside its encoder types
 PROFILES = ("search",)
 INDEXED = (*LAYERS.values(), "voice")  # the kinds whose rows are vectors in the index
+POSTED = ("fingerprint",)  # the kinds of which postings are made
 OUTCOMES = frozenset({"index", "result"})  # the kinds that end a work: not artifacts of an audio
 
 
 def wanted_by_ingest(tasks: Iterable[str]) -> frozenset[str]:
-    return frozenset({"envelope", "index"}.union(*(TASKS[task] for task in tasks)))
+    return frozenset({"envelope", "fingerprint", "index"}.union(*(TASKS[task] for task in tasks)))
 
 
 def wanted_by_search(depth: str, stem_types: Iterable[str] = ()) -> frozenset[str]:
     layers = layers_of(depth, stem_types)
     besides = {"voice"} if "vocals" in layers else set[str]()
     besides |= {"stem_cqt"} if set(layers) - {"full_audio", "drums"} else set[str]()
-    return frozenset({"envelope", "result", "cqt", *besides}.union(LAYERS[layer] for layer in layers))
+    heard = {"envelope", "fingerprint", "result", "cqt", *besides}
+    return frozenset(heard.union(LAYERS[layer] for layer in layers))
 
 
 def layers_of(depth: str, stem_types: Iterable[str]) -> tuple[str, ...]:
@@ -221,8 +227,8 @@ class Worker:
 REQUEST_TOPICS = {"bulk": "uploads", "live": "search-requests"}  # what `accept` reads on each lane
 
 WORKERS = (
-    Worker("bulk", ("accept", "decode", "separate", "encode", "index", "match"), "bulk", child_nice=10),
-    Worker("live", ("accept", "decode", "separate", "encode"), "live"),
+    Worker("bulk", ("accept", "decode", "fingerprint", "separate", "encode", "index", "match"), "bulk", child_nice=10),
+    Worker("live", ("accept", "decode", "fingerprint", "separate", "encode"), "live"),
     Worker("match", ("match",), "live"),  # of its own, so that an answer never waits behind a decoding
 )
 

@@ -205,6 +205,10 @@ class Evidence(Record):
     tempo_ratio: float
     transposition_semitones: int
     landmarks: int | None = None
+    detune_cents: float | None = None
+    time_error_s: float | None = None
+    tempo_error: float | None = None
+    transposition_error_cents: float | None = None
 
 
 class LayerScores(Record):

@@ -97,6 +97,10 @@ class Settings(BaseSettings):
         return self.blobs_url or f"file://{self.home.resolve()}/blobs"
 
     @property
+    def postings_folder(self) -> Path:
+        return self.home.resolve() / "postings"
+
+    @property
     def models_folder(self) -> Path:
         return self.models or self.home.resolve() / "models"
 

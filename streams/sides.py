@@ -6,10 +6,11 @@ transforms besides.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from models.recognise import Recording
 from streams import pipeline
 from streams.matches import Candidate, Heard
 from streams.records import Audio, SearchRequest
@@ -18,7 +19,8 @@ from streams.stage import ArtifactGone, StageContext
 
 @dataclass(slots=True)
 class Query:
-    """One query: what it is called, what was heard in it, and by each layer the best that was found for it so far."""
+    """One query: what it is called, what was heard in it, by each layer the best that was found for it so far, and by
+    audio id which candidates are the same recording."""
 
     index: int
     uri: str
@@ -27,6 +29,7 @@ class Query:
     health: dict[str, bool]
     heard: Heard
     best: dict[str, list[tuple[float, Candidate]]] = field(default_factory=dict)
+    recordings: Mapping[str, tuple[Recording, ...]] = field(default_factory=dict)
     compared: int = 0
     skipped: int = 0
 

@@ -24,6 +24,7 @@ from streams.settings import Settings
 from streams.stores.blobs import BlobMissing, Blobs
 from streams.stores.catalogue import Catalogue
 from streams.stores.ledger import Ledger
+from streams.stores.postings import PostingStore
 from streams.stores.vectors import Vectors
 
 P = ParamSpec("P")
@@ -47,6 +48,7 @@ class Resources:
     ledger: Ledger
     blobs: Blobs
     vectors: Vectors
+    postings: PostingStore
     heavy: Heavy
 
 
@@ -101,6 +103,11 @@ class StageContext:
     @property
     def vectors(self) -> Vectors:
         return cast(Vectors, _Timed(self.resources.vectors, self, "milvus"))
+
+    @property
+    def postings(self) -> PostingStore:
+        """To be handed to the heavy child: its calls block."""
+        return self.resources.postings
 
     @property
     def card(self) -> Card:

@@ -30,6 +30,7 @@ from streams.stores.catalogue import Catalogue
 from streams.stores.database import Database
 from streams.stores.ledger import Ledger
 from streams.stores.milvus import MilvusVectors
+from streams.stores.segments import SegmentPostings
 from streams.topics import create_topics
 
 log = structlog.get_logger()
@@ -64,7 +65,8 @@ async def run(stages: Iterable[str], lane: str, settings: Settings, child_nice: 
             return 0
         await ready
         blobs = open_blobs(settings.blob_url)
-        resources = Resources(settings, Catalogue(database), Ledger(database), blobs, vectors, heavy)
+        postings = SegmentPostings(settings.postings_folder)
+        resources = Resources(settings, Catalogue(database), Ledger(database), blobs, vectors, postings, heavy)
         apps = [StageApp(Delivery(consumer, resources, publisher), settings) for consumer in consumers]
         mending = asyncio.create_task(keep_mended(resources)) if "index" in stages else None
         for app in apps:

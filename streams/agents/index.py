@@ -1,7 +1,7 @@
 """Index: a heard track becomes searchable. Ends an ingest.
 
-Row, vectors, record, in this order. Whoever has seen `Feature(index)` finds the track; and whoever rebuilds the index
-meanwhile either finds the row or comes before the vectors, so that none is lost.
+Row, vectors and postings, record, in this order. Whoever has seen `Feature(index)` finds the track; and whoever
+rebuilds the index meanwhile either finds the row or comes before what is indexed, so that none is lost.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import time
 
 from streams import cards, pipeline
 from streams.ids import track_id
+from streams.recognition import post
 from streams.records import Audio, Health, Problem, Track, Upload, Work
 from streams.settings import Settings
 from streams.stage import StageContext
@@ -45,6 +46,7 @@ async def index(stage: StageContext) -> None:
             stage.send_on(_for_version(pinned, work))
             return
     await _put_vectors(stage, row, audio)
+    await _put_postings(stage, row, audio)
     live = await stage.catalogue.track(work.tenant, row.dataset_id, row.track_id)
     stage.say(
         stage.feature(
@@ -77,6 +79,14 @@ async def _put_vectors(stage: StageContext, row: TrackRow, audio: Audio) -> None
             latents = await stage.load_array(row.audio_id, kind)
             collection = cards.collection_of(row.tenant, row.dataset_id, kind, stage.card)
             await stage.vectors.upsert(collection, row.track_id, latents.array, latents.starts_s)
+
+
+async def _put_postings(stage: StageContext, row: TrackRow, audio: Audio) -> None:
+    for kind in pipeline.POSTED:
+        if kind in stage.work.wanted and kind in audio.present:
+            index = cards.inverted_index_of(row.tenant, row.dataset_id, kind, stage.card, stage.separator)
+            packed = await stage.load(row.audio_id, kind)
+            await stage.heavy(post, stage.postings, index, row.track_id, packed)
 
 
 def _why(task: str, failed: dict[str, Problem]) -> Problem:

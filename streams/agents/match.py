@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from models.layers import Layered, identical
+from models.finding import Finding, finding, identical
 from models.library import Cohort
 from streams import cards, pipeline
 from streams.answers import Answer, say
@@ -23,6 +23,7 @@ from streams.artifacts import job_name, unpack
 from streams.cohort import cohort_of
 from streams.errors import Unavailable
 from streams.matches import Candidate, compare_block, describe, score_block
+from streams.recognition import recognised
 from streams.records import Job, Match, SearchRequest
 from streams.sides import Query, candidates_of, hear, layers_of, queries_of, with_transforms
 from streams.stage import StageContext
@@ -46,7 +47,8 @@ async def match(stage: StageContext) -> None:
     cohorts = {layer: await cohort_of(stage, candidates, layer) for layer in layers_of(request)}
     among = {layer: found for layer, found in cohorts.items() if found is not None}
     for query in queries:
-        matches = await _described(stage, request, query, among)
+        query.recordings = await recognised(stage, query, candidates)
+        matches = await _described(stage, request, query, candidates, among)
         answer = Answer(
             "completed",
             stage.work.model_version,
@@ -84,27 +86,31 @@ async def _rank(stage: StageContext, request: SearchRequest, queries: list[Query
 
 
 async def _described(
-    stage: StageContext, request: SearchRequest, query: Query, among: Mapping[str, Cohort]
+    stage: StageContext,
+    request: SearchRequest,
+    query: Query,
+    candidates: list[Candidate],
+    among: Mapping[str, Cohort],
 ) -> tuple[tuple[Match, dict[str, Any]], ...]:
     """All that is told of a query's best candidates, as records and as JSON, best first, `limit` of them."""
     mine, layers = await with_transforms(stage, query.heard), layers_of(request)
     # By whichever layer: of the same rank the one that was found first.
-    ranked = list(
-        {candidate.audio_id: candidate for layer in layers for _, candidate in query.best.get(layer, [])}.values()
-    )
-    found: list[tuple[Candidate, Layered]] = []
+    best = [candidate for layer in layers for _, candidate in query.best.get(layer, [])]
+    best += [candidate for candidate in candidates if candidate.audio_id in query.recordings]
+    ranked = list({candidate.audio_id: candidate for candidate in best if _is_other(query, candidate)}.values())
+    found: list[tuple[Candidate, Finding]] = []
     for first in range(0, len(ranked), BLOCK):
         block = [(candidate, await hear(stage, candidate, layers)) for candidate in ranked[first : first + BLOCK]]
         usable = [(candidate, await with_transforms(stage, heard)) for candidate, heard in block if heard is not None]
         theirs, verbose = [heard for _, heard in usable], request.verbose_output
         comparisons = await stage.heavy(compare_block, mine, theirs, layers, stage.card, verbose=verbose, among=among)
-        found += [
-            (candidate, identical(told, mine.duration_s) if _is_same(query, candidate) else told)
-            for (candidate, _), told in zip(usable, comparisons, strict=True)
-        ]
-    found.sort(key=lambda pair: (-round(pair[1].best.score, 3), pair[0].uri))
-    best = enumerate(found[: request.limit], 1)
-    return tuple(describe(rank, candidate, told, stage.card) for rank, (candidate, told) in best)
+        for (candidate, _), layered in zip(usable, comparisons, strict=True):
+            recordings = query.recordings.get(candidate.audio_id, ())
+            told = finding(layered, recordings, mine.duration_s, candidate.duration_s)
+            found.append((candidate, identical(told, mine.duration_s) if _is_same(query, candidate) else told))
+    found.sort(key=lambda pair: (-round(pair[1].score, 3), pair[0].uri))
+    ranks = enumerate(found[: request.limit], 1)
+    return tuple(describe(rank, candidate, told, stage.card) for rank, (candidate, told) in ranks)
 
 
 def _is_same(query: Query, candidate: Candidate) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from streams.cli.output import table
 
-COLUMNS = ("query", "candidate", "score", "verdict", "where", "transposition", "tempo")
+COLUMNS = ("query", "candidate", "score", "verdict", "layer", "where", "transposition", "tempo")
 NOTHING = "–"
 BLOB_PREFIX = re.compile(r"^dataset/[0-9a-f]{8}-[0-9a-f-]{27}_")
 
@@ -24,10 +24,11 @@ def rows(entry: Mapping[str, Any], every_evidence: bool = False) -> Iterator[Row
     """One row per match, or per evidence of it."""
     query = filename(entry["query_audio_id"])
     for match in entry["matches"]:
-        told = match.get("evidence") or [None]
-        for evidence in told if every_evidence else told[:1]:
-            score = evidence["score"] if evidence and every_evidence else match["score"]
-            yield (query, match["payload"]["filename"], f"{score:.3f}", match["verdict"], *moved(evidence))
+        evidences = match.get("evidence") or [None]
+        for evidence in evidences if every_evidence else evidences[:1]:
+            shown = {**match["payload"], "score": match["score"], **(evidence or {} if every_evidence else {})}
+            told = query, shown["filename"], f"{shown['score']:.3f}", match["verdict"], shown["layer"]
+            yield (*told, *moved(evidence))
 
 
 def moved(evidence: Mapping[str, Any] | None) -> tuple[str, str, str]:

@@ -12,10 +12,7 @@ from streams.cli.output import AsJson, document, tell
 from streams.errors import Invalid
 
 if TYPE_CHECKING:
-    from streams.mend import Mended
-    from streams.stores.blobs import Blobs
-    from streams.stores.catalogue import Catalogue
-    from streams.stores.milvus import MilvusVectors
+    from streams.mend import Mended, Stores
     from streams.switch import Switched
 
 T = TypeVar("T")
@@ -43,8 +40,8 @@ def reindex(
 def _mend(name: str | None, missing: bool, as_json: bool) -> tuple[str, ...]:
     from streams.mend import mend
 
-    def upkeep(catalogue: Catalogue, vectors: MilvusVectors, blobs: Blobs) -> Awaitable[Mended]:
-        return mend(catalogue, vectors, blobs, rebuild=not missing, dataset_name=name)
+    def upkeep(stores: Stores) -> Awaitable[Mended]:
+        return mend(stores, rebuild=not missing, dataset_name=name)
 
     mended = asyncio.run(_here(upkeep))
     if as_json:
@@ -57,8 +54,8 @@ def _mend(name: str | None, missing: bool, as_json: bool) -> tuple[str, ...]:
 def _switch(name: str | None, as_json: bool) -> tuple[str, ...]:
     from streams.switch import switch
 
-    def upkeep(catalogue: Catalogue, vectors: MilvusVectors, blobs: Blobs) -> Awaitable[list[Switched]]:
-        return switch(catalogue, vectors, blobs, dataset_name=name)
+    def upkeep(stores: Stores) -> Awaitable[list[Switched]]:
+        return switch(stores.catalogue, stores.vectors, stores.blobs, dataset_name=name)
 
     switched = asyncio.run(_here(upkeep))
     if as_json:
@@ -83,13 +80,15 @@ def _told(one: Switched) -> dict[str, Any]:
     }
 
 
-async def _here(upkeep: Callable[[Catalogue, MilvusVectors, Blobs], Awaitable[T]]) -> T:
-    """Do it on the catalogue, the index and the blobs of this home."""
+async def _here(upkeep: Callable[[Stores], Awaitable[T]]) -> T:
+    """Do it on the stores of this home."""
     from streams.cli.place import settings_here
+    from streams.mend import Stores
     from streams.stores.blobs import open_blobs
     from streams.stores.catalogue import Catalogue
     from streams.stores.database import Database
     from streams.stores.milvus import MilvusVectors
+    from streams.stores.segments import SegmentPostings
 
     settings = settings_here()
     database, vectors = Database(settings.sql_url), MilvusVectors(settings.milvus_uri)
@@ -97,7 +96,8 @@ async def _here(upkeep: Callable[[Catalogue, MilvusVectors, Blobs], Awaitable[T]
         await database.migrate()
         await vectors.ping()
         await vectors.start()
-        return await upkeep(Catalogue(database), vectors, open_blobs(settings.blob_url))
+        postings, blobs = SegmentPostings(settings.postings_folder), open_blobs(settings.blob_url)
+        return await upkeep(Stores(Catalogue(database), vectors, postings, blobs))
     finally:
         await vectors.close()
         await database.close()

@@ -67,7 +67,7 @@ async def stage(monkeypatch):
     database = Database("sqlite+aiosqlite://")
     await database.migrate()
     settings = Settings(retry_cap_s=0.01)
-    resources = Resources(settings, Catalogue(database), Ledger(database), MemoryBlobs(), ExactVectors(), None)
+    resources = Resources(settings, Catalogue(database), Ledger(database), MemoryBlobs(), ExactVectors(), None, None)
     broker = Broker()
 
     def put(name, agent, lane="bulk"):
@@ -91,7 +91,7 @@ async def test_a_work_that_succeeds_goes_on_to_the_next_stage(stage):
 
     delivery, broker, _ = stage("decode", decode)
     await delivery.handle(message(work_of(UPLOAD)))
-    (sent,) = broker.told("work.bulk.encode")
+    (sent,) = broker.told("work.bulk.fingerprint")
     assert set(sent.audios[0].present) == {"waveform", "envelope"}
     assert not broker.told("dead-letters")
 
@@ -111,7 +111,7 @@ async def test_bad_audio_is_dead_lettered_at_once_with_its_bytes_and_its_remedy(
     assert (letter.value, letter.key, letter.offset) == (codec.encode(work), b"key", 7)
     assert (letter.tenant, letter.job) == ("acme", work.job)
     assert len(calls) == 1
-    assert not broker.told("work.bulk.encode")
+    assert not broker.told("work.bulk.fingerprint")
 
 
 async def test_a_search_whose_query_cannot_be_heard_gets_a_failed_result_and_a_letter(stage):
@@ -137,7 +137,7 @@ async def test_what_does_not_answer_is_waited_for_and_never_blamed_on_the_input(
     delivery, broker, _ = stage("decode", decode)
     await delivery.handle(message(work_of(UPLOAD)))
     assert len(calls) == 8
-    assert len(broker.told("work.bulk.encode")) == 1
+    assert len(broker.told("work.bulk.fingerprint")) == 1
     assert not broker.told("dead-letters")
 
 
@@ -234,7 +234,7 @@ async def test_nothing_is_lost_while_the_broker_does_not_confirm(stage):
     delivery, broker, _ = stage("decode", decode)
     broker.refusals = 5
     await delivery.handle(message(work_of(UPLOAD)))
-    assert len(broker.told("work.bulk.encode")) == 1
+    assert len(broker.told("work.bulk.fingerprint")) == 1
 
 
 async def test_a_cancelled_job_is_dropped_at_its_next_stage(stage):
@@ -248,7 +248,7 @@ async def test_a_cancelled_job_is_dropped_at_its_next_stage(stage):
     await ReadModel(database).cancel("acme", "job-1")
     await delivery.handle(message(work_of(UPLOAD)))
     assert [progress.status for progress in broker.told("progress")] == ["cancelled"]
-    assert not broker.told("work.bulk.encode")
+    assert not broker.told("work.bulk.fingerprint")
 
 
 async def test_a_stage_whose_input_was_swept_sends_the_work_back_to_its_maker(stage):

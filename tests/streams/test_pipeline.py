@@ -20,22 +20,22 @@ def way(wanted, present=(), failed=(), limit=20):
 
 
 def test_a_new_track_passes_every_stage_of_an_ingest_in_order():
-    assert way(INGEST) == ["decode", "encode", "index"]
+    assert way(INGEST) == ["decode", "fingerprint", "encode", "index"]
 
 
 def test_a_query_is_heard_and_then_matched():
-    assert way(pipeline.wanted_by_search("track")) == ["decode", "encode", "match"]
+    assert way(pipeline.wanted_by_search("track")) == ["decode", "fingerprint", "encode", "match"]
 
 
 @pytest.mark.parametrize("task", [task for task in pipeline.TASKS if "stem" in task])
 def test_a_task_that_needs_stems_brings_the_separator_and_no_other_does(task):
-    assert way(pipeline.wanted_by_ingest([task])) == ["decode", "separate", "encode", "index"]
+    assert way(pipeline.wanted_by_ingest([task])) == ["decode", "fingerprint", "separate", "encode", "index"]
     assert pipeline.needs_stems([task])
     assert not pipeline.needs_stems(["full_audio_latent"])
 
 
 def test_a_later_task_adds_only_what_is_missing():
-    heard = {"envelope", "waveform", "cqt", "full_audio_latent"}
+    heard = {"envelope", "waveform", "fingerprint", "cqt", "full_audio_latent"}
     later = pipeline.wanted_by_ingest(["full_audio_latent", "stem_vocals"])
     assert pipeline.missing(later, heard, ()) == {"stems", "stem_cqt", "stem_vocals", "voice", "index"}
     assert way(later, present=heard) == ["separate", "encode", "index"]
@@ -54,15 +54,15 @@ def test_a_depth_names_its_layers_and_what_a_dataset_must_have():
 
 
 def test_a_track_that_was_heard_before_goes_straight_to_the_index():
-    assert way(INGEST, present={"envelope", "cqt", "full_audio_latent"}) == ["index"]
+    assert way(INGEST, present={"envelope", "fingerprint", "cqt", "full_audio_latent"}) == ["index"]
 
 
 def test_a_swept_waveform_is_not_made_again_for_a_track_that_needs_it_no_more():
-    assert "decode" not in way(INGEST, present={"envelope", "cqt", "full_audio_latent"})
+    assert "decode" not in way(INGEST, present={"envelope", "fingerprint", "cqt", "full_audio_latent"})
 
 
 def test_a_later_stage_whose_input_was_swept_sends_the_work_back_to_its_maker():
-    assert way(INGEST, present={"envelope"}) == ["decode", "encode", "index"]
+    assert way(INGEST, present={"envelope"}) == ["decode", "fingerprint", "encode", "index"]
 
 
 def test_what_failed_is_not_tried_again():
@@ -79,13 +79,14 @@ def test_a_failure_spoils_all_that_is_made_from_it_and_nothing_else():
 
 def test_a_toy_stage_is_a_row_in_each_table_and_nothing_else(monkeypatch):
     stages = list(pipeline.STAGES)
-    stages.insert(4, Stage("whistle", "audio", True, 60.0, (2, 2)))
+    stages.insert(5, Stage("whistle", "audio", True, 60.0, (2, 2)))
     artifacts = [*pipeline.ARTIFACTS, Artifact("whistled", "whistle", ("cqt",))]
     monkeypatch.setattr(pipeline, "STAGES", tuple(stages))
     monkeypatch.setattr(pipeline, "ARTIFACTS", tuple(artifacts))
-    assert way(INGEST) == ["decode", "encode", "index"], "who does not ask for it does not pass it"
-    assert way(INGEST | {"whistled"}) == ["decode", "encode", "whistle", "index"]
-    assert way(INGEST | {"whistled"}, present={"envelope", "full_audio_latent", "cqt"}) == ["whistle", "index"]
+    assert way(INGEST) == ["decode", "fingerprint", "encode", "index"], "who does not ask for it does not pass it"
+    assert way(INGEST | {"whistled"}) == ["decode", "fingerprint", "encode", "whistle", "index"]
+    heard = {"envelope", "fingerprint", "full_audio_latent", "cqt"}
+    assert way(INGEST | {"whistled"}, present=heard) == ["whistle", "index"]
     assert "work.bulk.whistle" in {topic.name for topic in pipeline.topics()}
     assert "soundtrace.live.whistle" in {consumer.group for consumer in pipeline.consumers()}
 

@@ -36,7 +36,7 @@ def by_height(samples, rate_hz, card, folder):
 
 
 @pytest.fixture(autouse=True)
-def songs(monkeypatch, inbox):
+def songs(monkeypatch, inbox, unrecognised):
     """Two songs with one voice and different backings, one without any voice, and a separator that tells them apart."""
     monkeypatch.setattr(separation, "separate", by_height)
     voice = 0.25 * band(signals.tune(transposition=24, timbre="flute"), VOICE_HZ, 8_000)
@@ -64,11 +64,12 @@ async def search(way, job_id, name, depth, **fields):
 async def test_a_track_with_stems_passes_the_separator_and_everything_of_it_is_indexed(way):
     features = await ingest(way, "sung0", "full_audio_latent", "light_stem")
     assert way.passed == [
-        "uploads", "work.bulk.decode", "work.bulk.separate", "work.bulk.encode", "work.bulk.index",
+        "uploads", "work.bulk.decode", "work.bulk.fingerprint", "work.bulk.separate", "work.bulk.encode",
+        "work.bulk.index",
     ]  # fmt: skip
     kinds = [feature.kind for feature in features]
-    assert kinds[:4] == ["waveform", "envelope", "stems", "stem_cqt"]
-    assert set(kinds[4:-1]) == {"cqt", "full_audio_latent", "stem_vocals", "stem_accompaniment", "voice"}
+    assert kinds[:5] == ["waveform", "envelope", "fingerprint", "stems", "stem_cqt"]
+    assert set(kinds[5:-1]) == {"cqt", "full_audio_latent", "stem_vocals", "stem_accompaniment", "voice"}
     assert features[-1].tasks_done == ("full_audio_latent", "light_stem")
     dataset = await way.resources.catalogue.dataset_by_name("acme", "demo")
     version = cards.current("type2").model_version

@@ -16,9 +16,13 @@ NEW = cards.current("type2").model_version
 
 async def test_an_upload_passes_every_stage_and_ends_with_its_index_feature(way):
     await way.ingest("first")
-    assert way.passed == ["uploads", "work.bulk.decode", "work.bulk.encode", "work.bulk.index"]
+    assert way.passed == [
+        "uploads", "work.bulk.decode", "work.bulk.fingerprint", "work.bulk.encode", "work.bulk.index",
+    ]  # fmt: skip
     features = [codec.decode(out.value, "feature") for out in way.told if out.topic == "features"]
-    assert [feature.kind for feature in features] == ["waveform", "envelope", "cqt", "full_audio_latent", "index"]
+    assert [feature.kind for feature in features] == [
+        "waveform", "envelope", "fingerprint", "cqt", "full_audio_latent", "index",
+    ]  # fmt: skip
     assert features[-1].track.duration_s == pytest.approx(len(TUNES["first"]) / signals.RATE_HZ, abs=0.01)
     for feature in features[:-1]:
         assert await way.resources.blobs.exists(feature.uri)
@@ -29,7 +33,7 @@ async def test_a_track_that_was_heard_before_is_not_heard_again(way):
     await way.ingest("first", dataset="another")
     assert way.passed == ["uploads", "work.bulk.index"]
     features = [codec.decode(out.value, "feature") for out in way.told if out.topic == "features"]
-    assert [feature.reused for feature in features] == [True, True, True, False]
+    assert [feature.reused for feature in features] == [True, True, True, True, False]
 
 
 async def test_what_one_tenant_has_is_not_reused_for_another(way):
@@ -42,7 +46,7 @@ async def test_what_one_tenant_has_is_not_reused_for_another(way):
     assert not any(feature.reused for feature in features)
 
 
-async def test_a_query_finds_the_same_tune_in_another_key_before_a_stranger(way, classical):
+async def test_a_query_finds_the_same_tune_in_another_key_before_a_stranger(way, classical, unrecognised):
     await way.ingest("first", "other")
     (result,) = await way.search("1:n", query_uri=way.uri("first-higher"), candidate_dataset_name="demo")
     assert [match.filename for match in result.matches] == ["first.wav", "other.wav"]
@@ -145,7 +149,7 @@ async def test_candidates_that_went_since_are_counted_and_not_compared(way, monk
     assert (result.candidates_compared, result.candidates_skipped) == (1, 1)
 
 
-async def test_the_probabilities_and_what_they_were_calibrated_on_are_told_alike_in_record_and_json(way):
+async def test_the_probabilities_and_what_they_were_calibrated_on_are_told_alike_in_record_and_json(way, unrecognised):
     await way.ingest("first", "other")
     (result,) = await way.search("1:n", query_uri=way.uri("first"), candidate_dataset_name="demo")
     entry = json.loads(await way.resources.blobs.get(result.details_uri))
@@ -164,7 +168,7 @@ async def test_the_probabilities_and_what_they_were_calibrated_on_are_told_alike
     assert same.p_chance < other.p_chance
 
 
-async def test_the_classical_encoder_tells_no_probability(way, classical):
+async def test_the_classical_encoder_tells_no_probability(way, classical, unrecognised):
     await way.ingest("first")
     (result,) = await way.search("1:n", query_uri=way.uri("first"), candidate_dataset_name="demo")
     (match,) = result.matches
@@ -173,7 +177,7 @@ async def test_the_classical_encoder_tells_no_probability(way, classical):
     assert entry["matches"][0]["calibration"] is None
 
 
-async def test_ranking_reads_no_transform_of_a_candidate_that_is_not_compared_in_full(way):
+async def test_ranking_reads_no_transform_of_a_candidate_that_is_not_compared_in_full(way, unrecognised):
     object.__setattr__(way.resources.settings, "compared_in_full", 1)
     await way.ingest("first", "first-higher", "other")
     read, get = [], way.resources.blobs.get
@@ -202,7 +206,7 @@ async def test_datasets_of_different_model_versions_are_refused_with_what_to_do(
     assert "soundtrace reindex" in result.error.remedy
 
 
-async def test_a_query_is_encoded_by_what_the_dataset_is_pinned_to(way, monkeypatch):
+async def test_a_query_is_encoded_by_what_the_dataset_is_pinned_to(way, monkeypatch, unrecognised):
     with monkeypatch.context() as before:
         before.setitem(cards.CURRENT, "type2", "classical")
         await way.ingest("first")
@@ -213,13 +217,13 @@ async def test_a_query_is_encoded_by_what_the_dataset_is_pinned_to(way, monkeypa
     assert (result.model_version, result.matches[0].metric) == (NEW, "agreement_qmax")
 
 
-async def test_both_types_hear_one_track_and_share_what_does_not_depend_on_them(way):
+async def test_both_types_hear_one_track_and_share_what_does_not_depend_on_them(way, unrecognised):
     await way.ingest("first", "other")
     await way.ingest("first", encoder_type="type1")
     assert way.passed == ["uploads", "work.bulk.encode", "work.bulk.index"]
     features = [codec.decode(out.value, "feature") for out in way.told if out.topic == "features"]
     reused = {feature.kind: feature.reused for feature in features}
-    assert reused == {"envelope": True, "cqt": True, "full_audio_latent": False, "index": False}
+    assert reused == {"envelope": True, "fingerprint": True, "cqt": True, "full_audio_latent": False, "index": False}
     for encoder_type, expected in (("type1", ["first.wav"]), ("type2", ["first.wav", "other.wav"])):
         fields = {"query_uri": way.uri("first-higher"), "candidate_dataset_name": "demo", "encoder_type": encoder_type}
         (result,) = await way.search("1:n", encoder_type, **fields)

@@ -32,9 +32,9 @@ def test_a_file_is_uploaded_and_searched_for_in_a_dataset(run: Run, api: FakeApi
         }
     ]
     assert ended.out.splitlines() == [
-        "query\tcandidate\tscore\tverdict\twhere\ttransposition\ttempo",
-        "song.wav\tfound.wav\t0.900\tsame_composition\t1.0–11.5 s ↔ 3.2–15.0 s\t+3\t×1.10",
-        "song.wav\tother.wav\t0.450\tno_relation\t–\t–\t–",
+        "query\tcandidate\tscore\tverdict\tlayer\twhere\ttransposition\ttempo",
+        "song.wav\tfound.wav\t0.900\tsame_composition\tfull_audio\t1.0–11.5 s ↔ 3.2–15.0 s\t+3\t×1.10",
+        "song.wav\tother.wav\t0.450\tno_relation\tfull_audio\t–\t–\t–",
     ]
 
 

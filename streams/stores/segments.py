@@ -1,0 +1,224 @@
+"""Postings as sorted segments that are mapped into memory: files which never change once they have a name.
+
+To put a track is to write a segment of one track. When there are `FANOUT` segments of a size they are merged into one
+of the next (a log-structured merge tree: O'Neil et al. 1996), so that ten thousand tracks lie in fewer than 60. Any
+number of processes of a machine may read and write: a segment appears at once and whole, who merges holds a lock, and
+who finds that a segment is gone since it listed them lists them again. 12 bytes a row.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.errors import Unavailable
+from streams.stores.postings import NUMBER_BITS, Integers, InvertedIndex, Postings
+
+FANOUT = 16
+MAGIC = b"postings"
+HEAD = struct.Struct("<8sqq")  # magic; rows; bytes of the JSON that follows: then payloads, then keys
+TRIES = 20  # to see all segments at once, while others merge them
+OWN_BITS = (1 << NUMBER_BITS) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Rows of some tracks in the order of their keys; a payload's number is the track's place in `tracks`."""
+
+    tracks: tuple[str, ...]
+    counts: tuple[int, ...]
+    keys: NDArray[np.int32]
+    payloads: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentPostings:
+    """See `PostingStore`. Segments lie under `folder`, a folder for each index."""
+
+    folder: Path
+
+    def put(self, index: InvertedIndex, track_id: str, keys: Integers, payloads: Integers) -> None:
+        with _as_unavailable(index):
+            home = self._home(index)
+            home.mkdir(parents=True, exist_ok=True)
+            if track_id in self._counts(home):
+                return
+            order = np.lexsort((payloads, keys))
+            _write(home, Segment((track_id,), (len(keys),), keys[order].astype(np.int32), payloads[order]))
+            _merge(home)
+
+    def find(self, index: InvertedIndex, keys: Integers) -> Postings:
+        with _as_unavailable(index):
+            wanted = np.sort(keys.astype(np.int32))
+            wanted = wanted[np.diff(wanted, prepend=np.int32(-1)) > 0]
+            tracks, found = dict[int, str](), [(np.zeros(0, np.int32), np.zeros(0, np.int64))]
+            held = set[str]()
+            for segment in _segments(self._home(index)):
+                own_keys, payloads = _rows_of(segment, wanted)
+                first = len(tracks)
+                tracks |= dict(enumerate(segment.tracks, first))
+                if again := [place for place, track in enumerate(segment.tracks) if track in held]:
+                    once = ~np.isin(payloads >> NUMBER_BITS, again)  # a merging that was killed left both
+                    own_keys, payloads = own_keys[once], payloads[once]
+                held.update(segment.tracks)
+                found.append((own_keys, payloads + (first << NUMBER_BITS)))
+        every_key = np.concatenate([part for part, _ in found])
+        every_payload = np.concatenate([part for _, part in found])
+        order = np.argsort(every_key, kind="stable")
+        return Postings(every_key[order].astype(np.int64), every_payload[order], tracks)
+
+    def tracks(self, index: InvertedIndex) -> dict[str, int]:
+        with _as_unavailable(index):
+            return self._counts(self._home(index))
+
+    def drop(self, index: InvertedIndex) -> None:
+        with _as_unavailable(index):
+            home = self._home(index)
+            if home.exists():
+                aside = home.with_name(f".{home.name}.{secrets.token_hex(8)}")
+                home.rename(aside)
+                shutil.rmtree(aside)
+
+    def _home(self, index: InvertedIndex) -> Path:
+        return self.folder / index.name
+
+    def _counts(self, home: Path) -> dict[str, int]:
+        return {
+            track: count
+            for segment in _segments(home)
+            for track, count in zip(segment.tracks, segment.counts, strict=True)
+        }
+
+
+def _segments(home: Path) -> list[Segment]:
+    """All segments, mapped: those of one moment."""
+    for _ in range(TRIES):
+        try:
+            return [_open(path) for path in _listed(home)]
+        except FileNotFoundError:  # merged meanwhile: what it became is there
+            continue
+    raise FileNotFoundError(home)
+
+
+def _listed(home: Path) -> list[Path]:
+    return sorted(home.glob("*.segment"))
+
+
+def _rows_of(segment: Segment, wanted: NDArray[np.int32]) -> tuple[NDArray[np.int32], Integers]:
+    """The rows of a segment with these keys, which rise. The fewer are looked up among the more."""
+    if len(segment.keys) < len(wanted):
+        places = np.flatnonzero(wanted[np.searchsorted(wanted[:-1], segment.keys)] == segment.keys)
+        return np.asarray(segment.keys[places]), np.asarray(segment.payloads[places])
+    first = np.searchsorted(segment.keys, wanted)
+    there = np.flatnonzero(segment.keys[np.minimum(first, len(segment.keys) - 1)] == wanted)
+    first = first[there]
+    counts = np.searchsorted(segment.keys, wanted[there], "right") - first
+    ends = np.cumsum(counts)
+    places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - (ends - counts), counts)
+    return np.repeat(wanted[there], counts), np.asarray(segment.payloads[places])
+
+
+def _open(path: Path) -> Segment:
+    with path.open("rb") as file:
+        magic, rows, length = HEAD.unpack(file.read(HEAD.size))
+        if magic != MAGIC:
+            raise OSError(f"{path.name} is no segment")
+        told = json.loads(file.read(length))
+    tracks, counts = tuple(told["tracks"]), tuple(told["counts"])
+    if not rows:  # an empty file cannot be mapped
+        return Segment(tracks, counts, np.zeros(0, np.int32), np.zeros(0, np.int64))
+    begin = HEAD.size + length
+    payloads = np.memmap(path, np.dtype(np.int64), "r", begin, (rows,))
+    keys = np.memmap(path, np.dtype(np.int32), "r", begin + payloads.nbytes, (rows,))
+    return Segment(tracks, counts, keys, payloads)
+
+
+def _write(home: Path, segment: Segment) -> None:
+    """Under a name of its own, which begins with how many merges of its size lie behind it."""
+    told = json.dumps({"tracks": segment.tracks, "counts": segment.counts}).encode()
+    told += b" " * (-len(told) % 8)  # so that all numbers lie where a processor likes them
+    name = f"{_tier(segment)}-{secrets.token_hex(8)}.segment"
+    scratch = home / f"{name}.partial"
+    with scratch.open("xb") as file:
+        file.write(HEAD.pack(MAGIC, len(segment.keys), len(told)) + told)
+        file.write(segment.payloads.astype("<i8").data)
+        file.write(segment.keys.astype("<i4").data)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.rename(home / name)
+    _sync(home)
+
+
+def _tier(segment: Segment) -> int:
+    tier = 0
+    while len(segment.tracks) >= FANOUT ** (tier + 1):
+        tier += 1
+    return tier
+
+
+def _merge(home: Path) -> None:
+    """Merge what there is enough of, unless somebody else is at it."""
+    with (home / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        while full := next(_full_tiers(home), None):
+            merged = _merged([_open(path) for path in full])
+            if merged.tracks:
+                _write(home, merged)
+            for path in full:
+                path.unlink()
+
+
+def _full_tiers(home: Path) -> Iterator[list[Path]]:
+    tiers: dict[str, list[Path]] = {}
+    for path in _listed(home):
+        tiers.setdefault(path.name.partition("-")[0], []).append(path)
+    return (paths for paths in tiers.values() if len(paths) >= FANOUT)
+
+
+def _merged(segments: Sequence[Segment]) -> Segment:
+    """One segment of all their tracks; of a track that several hold, the rows of the first."""
+    tracks: dict[str, int] = {}
+    keys, payloads = [], []
+    for segment in segments:
+        fresh = [place for place, track in enumerate(segment.tracks) if track not in tracks]
+        renumbered = np.full(len(segment.tracks), -1, np.int64)
+        renumbered[fresh] = np.arange(len(tracks), len(tracks) + len(fresh))
+        tracks |= {segment.tracks[place]: segment.counts[place] for place in fresh}
+        numbers = renumbered[segment.payloads >> NUMBER_BITS]
+        kept = numbers >= 0
+        keys.append(segment.keys[kept])
+        payloads.append(segment.payloads[kept] & OWN_BITS | numbers[kept] << NUMBER_BITS)
+    every_key, every_payload = np.concatenate(keys), np.concatenate(payloads)
+    order = np.argsort(every_key, kind="stable")
+    return Segment(tuple(tracks), tuple(tracks.values()), every_key[order], every_payload[order])
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _as_unavailable(index: InvertedIndex) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, struct.error) as error:
+        remedy = "see that their disk is well; when they are broken, delete their folder and run `soundtrace reindex`"
+        raise Unavailable(f"the postings {index.name} do not answer: {error}", remedy) from error

@@ -1,0 +1,138 @@
+"""Recordings on their way: fingerprinted before anything slow, posted, and known again in whatever was made of them."""
+
+from __future__ import annotations
+
+import json
+
+import librosa
+import numpy as np
+import pytest
+import soxr
+
+from streams.mend import Stores, mend
+from tests import signals
+from tests.quality.clips import clips
+
+PIECE_S = (10.0, 22.0)
+
+
+@pytest.fixture(scope="module")
+def inbox(tmp_path_factory):
+    """Two recorded clips, and what people make of the first one."""
+    folder = tmp_path_factory.mktemp("recordings")
+    one, other = (clip.samples() for clip in (clips()[0], clips()[9]))
+    first, last = (round(second * signals.RATE_HZ) for second in PIECE_S)
+    made = {
+        "one": one,
+        "other": other,
+        "piece": one[first:last],
+        "faster": soxr.resample(one[first:last], signals.RATE_HZ, signals.RATE_HZ / 1.06),
+        "higher": librosa.effects.pitch_shift(one[first:last], sr=signals.RATE_HZ, n_steps=2.0),
+        "under": np.concatenate([other[: 5 * signals.RATE_HZ], one[first:last], other[-5 * signals.RATE_HZ :]]),
+        "stranger": clips()[20].samples(),
+        "silence": signals.silence(10.0),
+    }
+    for name, samples in made.items():
+        (folder / f"{name}.wav").write_bytes(signals.wav(np.asarray(samples, np.float32)))
+    return folder
+
+
+async def search(way, name, **fields):
+    asked = {"query_uri": way.uri(name), "candidate_dataset_name": "demo", **fields}
+    (result,) = await way.search("1:n", f"find-{name}-{len(way.told)}", **asked)
+    return result, json.loads(await way.resources.blobs.get(result.details_uri))["matches"]
+
+
+async def test_a_piece_of_a_recording_is_the_same_recording_and_its_seconds_are_told(way):
+    await way.ingest("one", "other")
+    result, (best, second) = await search(way, "piece")
+    assert (best["payload"]["filename"], best["verdict"]) == ("one.wav", "same_recording")
+    assert (best["payload"]["layer"], best["payload"]["metric"]) == ("fingerprint", "landmarks")
+    assert best["score"] >= 0.999
+    evidence = best["evidence"][0]
+    assert (evidence["layer"], evidence["transposition_semitones"]) == ("fingerprint", 0)
+    assert evidence["candidate_start_s"] - evidence["query_start_s"] == pytest.approx(PIECE_S[0], abs=0.02)
+    assert evidence["tempo_ratio"] == pytest.approx(1.0, abs=0.001)
+    assert evidence["landmarks"] >= 10
+    assert second["payload"]["layer"] != "fingerprint"
+    assert [told.model_dump() for told in result.matches[0].evidence] == best["evidence"]
+
+
+@pytest.mark.parametrize(("name", "tempo", "semitones", "cents"), [("faster", 1.06, 1, 0.9), ("higher", 1.0, 2, 0.0)])
+async def test_a_changed_recording_is_told_as_changed_and_how(way, name, tempo, semitones, cents):
+    await way.ingest("one", "other")
+    _, (best, _) = await search(way, name)
+    assert (best["payload"]["filename"], best["verdict"]) == ("one.wav", "same_recording_modified")
+    evidence = best["evidence"][0]
+    assert evidence["tempo_ratio"] == pytest.approx(tempo, abs=0.005)
+    assert evidence["transposition_semitones"] == semitones
+    assert evidence["detune_cents"] == pytest.approx(cents, abs=5)
+    assert evidence["candidate_start_s"] == pytest.approx(PIECE_S[0] + tempo * evidence["query_start_s"], abs=0.1)
+
+
+async def test_a_piece_among_other_music_is_a_sample_and_what_has_no_counterpart_is_told(way):
+    await way.ingest("one")
+    _, (best,) = await search(way, "under")
+    assert (best["verdict"], best["payload"]["layer"]) == ("sample", "fingerprint")
+    (before, after) = best["counter_evidence"]
+    assert before["query_end_s"] == pytest.approx(5.0, abs=1.0)
+    assert after["query_start_s"] == pytest.approx(17.0, abs=1.0)
+
+
+async def test_a_track_and_all_that_was_made_of_it_are_found_together(way):
+    await way.ingest("one", "piece", "faster", "higher", "under", "other")
+    _, found = await search(way, "one")
+    told = {match["payload"]["filename"]: match["verdict"] for match in found}
+    assert told.pop("one.wav") == "same_recording"
+    assert told.pop("other.wav") not in ("same_recording", "same_recording_modified")
+    assert told == {
+        "piece.wav": "same_recording",
+        "faster.wav": "same_recording_modified",
+        "higher.wav": "same_recording_modified",
+        "under.wav": "sample",
+    }
+
+
+async def test_strangers_and_silence_are_not_recognised(way):
+    await way.ingest("one", "other", "silence")
+    for name in ("stranger", "silence"):
+        _, found = await search(way, name)
+        assert not [match for match in found if match["payload"]["layer"] == "fingerprint"]
+
+
+async def test_two_files_are_compared_without_any_dataset(way):
+    (result,) = await way.search("1:1", query_uri=way.uri("one"), candidate_uri=way.uri("piece"))
+    assert (result.matches[0].verdict, result.matches[0].layer) == ("same_recording", "fingerprint")
+    assert "work.live.fingerprint" in way.passed
+
+
+async def test_in_a_dataset_searched_in_itself_nobody_recognises_itself(way):
+    await way.ingest("one", "piece")
+    results = await way.search("m:n", query_dataset_name="demo", candidate_dataset_name="demo")
+    assert [len(result.matches) for result in results] == [1, 1]
+    assert {result.matches[0].verdict for result in results} == {"same_recording"}
+
+
+async def test_lost_postings_are_written_again_from_the_peaks(way):
+    await way.ingest("one", "other")
+    resources = way.resources
+    stores = Stores(resources.catalogue, resources.vectors, resources.postings, resources.blobs)
+    for path in resources.settings.postings_folder.rglob("*.segment"):
+        path.unlink()
+    _, (best, _) = await search(way, "faster")
+    assert best["payload"]["layer"] != "fingerprint"
+    assert (await mend(stores)).written == 2
+    _, (best, _) = await search(way, "faster")
+    assert best["payload"]["layer"] == "fingerprint"
+    assert (await mend(stores)).written == 0
+    assert (await mend(stores, rebuild=True)).written == 2
+
+
+async def test_a_track_without_peaks_is_compared_by_its_other_layers(way):
+    await way.ingest("one", "other")
+    blobs = way.resources.blobs
+    for name in [name async for name in blobs.list("artifacts/") if "/fingerprint-" in name]:
+        await blobs.delete(name)
+    result, found = await search(way, "piece")
+    assert result.status == "completed"
+    assert {match["payload"]["layer"] for match in found} == {"full_audio"}

@@ -1,0 +1,141 @@
+"""Postings: what is put is found by its keys, and by nothing else."""
+
+from __future__ import annotations
+
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+import pytest
+
+from streams.errors import Unavailable
+from streams.stores import segments
+from streams.stores.postings import NUMBER_BITS, InvertedIndex
+
+DEMO = InvertedIndex("acme", "demo", "fingerprint", "1")
+OTHER = InvertedIndex("acme", "other", "fingerprint", "1")
+
+
+@pytest.fixture
+def postings(tmp_path):
+    return segments.SegmentPostings(tmp_path / "postings")
+
+
+def rows(*keys, first=0):
+    return np.array(sorted(keys), np.int64), np.arange(first, first + len(keys), dtype=np.int64)
+
+
+def found(postings, *keys, index=DEMO):
+    """What `find` gives: (track, key, the model's part of the payload)."""
+    held = postings.find(index, np.array(keys, np.int64))
+    numbers, payloads = held.payloads >> NUMBER_BITS, held.payloads & (2**NUMBER_BITS - 1)
+    return sorted(
+        (held.tracks[number], key, payload)
+        for number, key, payload in zip(numbers.tolist(), held.keys.tolist(), payloads.tolist(), strict=True)
+    )
+
+
+def test_rows_are_found_by_their_keys_with_the_track_that_holds_them(postings):
+    postings.put(DEMO, "a", *rows(5, 7, 7))
+    postings.put(DEMO, "b", *rows(7, 9))
+    assert found(postings, 7, 5) == [("a", 5, 0), ("a", 7, 1), ("a", 7, 2), ("b", 7, 0)]
+    assert found(postings, 6) == []
+    assert postings.tracks(DEMO) == {"a": 3, "b": 2}
+
+
+def test_a_key_that_is_asked_for_twice_is_answered_once(postings):
+    postings.put(DEMO, "a", *rows(5))
+    assert found(postings, 5, 5) == [("a", 5, 0)]
+
+
+def test_more_keys_than_rows_and_more_rows_than_keys_are_answered_alike_and_in_order(postings):
+    held = np.arange(0, 3_000, 3, dtype=np.int64)
+    postings.put(DEMO, "a", held, held)
+    for asked in (np.arange(3_100, dtype=np.int64)[::-1], held[::50]):
+        found_keys = postings.find(DEMO, asked).keys
+        assert found_keys.tolist() == sorted(set(held.tolist()) & set(asked.tolist()))
+
+
+def test_putting_a_track_again_changes_nothing(postings):
+    postings.put(DEMO, "a", *rows(5, 6))
+    postings.put(DEMO, "a", *rows(5, 6))
+    assert found(postings, 5, 6) == [("a", 5, 0), ("a", 6, 1)]
+    assert postings.tracks(DEMO) == {"a": 2}
+
+
+def test_segments_are_merged_and_nothing_is_lost_or_found_twice(postings, monkeypatch):
+    monkeypatch.setattr(segments, "FANOUT", 4)
+    names = [f"track-{number}" for number in range(4**2 + 4 + 3)]
+    for number, name in enumerate(names):
+        postings.put(DEMO, name, *rows(7, 100 + number % 5))
+    assert len(list(postings.folder.rglob("*.segment"))) == 1 + 1 + 3
+    assert sorted(name for name, _, _ in found(postings, 7)) == sorted(names)
+    assert len(found(postings, 103)) == sum(number % 5 == 3 for number in range(len(names)))
+
+
+def test_a_merging_that_was_killed_before_it_tidied_up_leaves_nothing_twice(postings, monkeypatch):
+    monkeypatch.setattr(segments, "FANOUT", 4)
+    for number in range(3):
+        postings.put(DEMO, f"track-{number}", *rows(7))
+    left = {path: path.read_bytes() for path in postings.folder.rglob("*.segment")}
+    postings.put(DEMO, "last", *rows(7))
+    for path, data in left.items():
+        path.write_bytes(data)
+    assert len(found(postings, 7)) == 4
+    for number in range(4):
+        postings.put(DEMO, f"more-{number}", *rows(7))
+    assert len(found(postings, 7)) == 2 * 4
+
+
+def test_indexes_are_apart_and_one_that_nothing_was_put_into_is_empty(postings):
+    assert found(postings, 5) == []
+    assert postings.tracks(DEMO) == {}
+    postings.put(DEMO, "a", *rows(5))
+    postings.put(OTHER, "b", *rows(5))
+    assert found(postings, 5, index=OTHER) == [("b", 5, 0)]
+    postings.drop(DEMO)
+    postings.drop(DEMO)
+    assert found(postings, 5) == []
+    assert found(postings, 5, index=OTHER) == [("b", 5, 0)]
+
+
+def test_a_track_without_rows_is_known(postings):
+    postings.put(DEMO, "silent", *rows())
+    assert postings.tracks(DEMO) == {"silent": 0}
+    assert found(postings, 5) == []
+
+
+def test_names_tell_tenants_datasets_kinds_and_versions_apart():
+    names = {
+        InvertedIndex(*parts).name
+        for parts in [("a", "bc", "k", "1"), ("ab", "c", "k", "1"), ("a", "bc", "l", "1"), ("a", "bc", "k", "2")]
+    }
+    assert len(names) == 4
+
+
+def _put(postings, name):
+    postings.put(DEMO, name, *rows(*range(2_000)))
+
+
+def test_several_processes_write_to_one_index_and_nothing_is_lost(postings):
+    names = [f"track-{number}" for number in range(12)]
+    with ProcessPoolExecutor(3) as pool:
+        for job in [pool.submit(_put, postings, name) for name in names]:
+            job.result()
+    assert postings.tracks(DEMO) == dict.fromkeys(names, 2_000)
+    assert len(found(postings, 77)) == 12
+
+
+def test_a_broken_file_is_a_fault_of_the_infrastructure_that_says_what_to_do(postings):
+    postings.put(DEMO, "a", *rows(5))
+    (path,) = postings.folder.rglob("*.segment")
+    path.write_bytes(b"nothing of the kind" * 1_000)
+    with pytest.raises(Unavailable, match="postings fingerprint-") as raised:
+        found(postings, 5)
+    assert "reindex" in raised.value.remedy
+
+
+def test_the_store_can_be_sent_to_the_heavy_child(postings):
+    postings.put(DEMO, "a", *rows(5))
+    sent = pickle.loads(pickle.dumps(postings))  # noqa: S301  our own bytes
+    assert found(sent, 5) == [("a", 5, 0)]
