@@ -26,28 +26,48 @@ def compare(
     stem: Stems = ["vocals"],  # noqa: B006  typer copies it
     *,
     drums: Annotated[bool, typer.Option("--drums", help="Both are drum stems: compare how they are played.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the evidence as one page to look at and listen to.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare two files on this machine, without a server."""
     if drums:
         _compare_drums(query, candidate, as_json)
         return
+    from models import hear
+    from models.finding import finding, identical
     from models.layers import compare_layers
+    from models.recognise import recordings
     from streams import cards, matches
     from streams.check import check_depth
 
     check_depth(depth, stem)
     layers, card = layers_of(depth, stem), cards.current(encoder)
-    heard, against = (_heard(path, layers, card) for path in (query, candidate))
-    about = matches.Candidate(
-        str(candidate), None, "", candidate.name, None, None, against["full_audio"].duration_s, {}
-    )
-    (told,) = compare_layers(heard, [against], layers, card)
+    tracks = [decoded(path) for path in (query, candidate)]
+    heard, against = (_heard(track, layers, card) for track in tracks)
+    peaks = [hear.fingerprint_track(track.flac) for track in tracks]
+    durations_s = tracks[0].duration_s, tracks[1].duration_s
+    (layered,) = compare_layers(heard, [against], layers, card)
+    told = finding(layered, recordings(*peaks), *durations_s)
+    if query.read_bytes() == candidate.read_bytes() and not tracks[0].health.silent:
+        told = identical(told, durations_s[0])
+    about = matches.Candidate(str(candidate), None, "", candidate.name, None, None, durations_s[1], {})
     _, match = matches.describe(1, about, told, card)
+    if html is not None:
+        from streams.evidence_card import Side, evidence_card
+
+        mine, theirs = (
+            Side(path.name, track.flac, track.envelope, mix.cqt, mix.latents, track.duration_s)
+            for path, track, mix in zip(
+                (query, candidate), tracks, (heard["full_audio"], against["full_audio"]), strict=True
+            )
+        )
+        _write(html, evidence_card(mine, theirs, match, card))
     if as_json:
         document({"query": str(query), "candidate": str(candidate), "model_version": card.model_version, **match})
         return
-    show([{"query_audio_id": str(query), "matches": [match]}])
+    show([{"query_audio_id": str(query), "matches": [match]}], every_evidence=True)
     if why := match.get("why"):
         tell(why)
 
@@ -74,13 +94,12 @@ def _compare_drums(query: Path, candidate: Path, as_json: bool) -> None:
     table(("query", "candidate", "rhythm_agreement"), [(query.name, candidate.name, f"{alike:.3f}")])
 
 
-def _heard(path: Path, layers: tuple[str, ...], card: Card) -> dict[str, Features]:
-    """What is heard of a file, by layer; a stem that it does not have is not there."""
+def _heard(track: Decoded, layers: tuple[str, ...], card: Card) -> dict[str, Features]:
+    """What is heard of a track, by layer; a stem that it does not have is not there."""
     from models import hear
     from models.errors import WrongWeights
     from models.verdict import Features
 
-    track = decoded(path)
     try:
         encoded = hear.encode_track(track.flac, card)
         found = {"full_audio": Features(encoded.cqt, encoded.latents, track.duration_s)}
@@ -115,6 +134,14 @@ def _stems(track: Decoded, layers: tuple[str, ...], card: Card) -> dict[str, Fea
                 track.duration_s,
             )
     return found
+
+
+def _write(path: Path, page: str) -> None:
+    """Raises: `Invalid`."""
+    try:
+        path.write_text(page, "utf-8")
+    except OSError as error:
+        raise Invalid(f"{path} cannot be written: {error.strerror}", "name a file in a folder of yours") from None
 
 
 def decoded(path: Path) -> Decoded:

@@ -25,7 +25,7 @@ def tune(tmp_path: Path) -> str:
 
 def test_a_file_is_the_same_as_itself_from_its_first_second_to_its_last(run: Run, tune: str) -> None:
     told = json.loads(run("compare", tune, tune, "--json").out)
-    assert told["payload"]["metric"] == "agreement_qmax"
+    assert (told["payload"]["metric"], told["verdict"]) == ("landmarks", "same_recording")
     evidence = told["evidence"][0]
     assert told["score"] >= 0.999
     assert (evidence["transposition_semitones"], evidence["tempo_ratio"]) == (0, 1.0)
@@ -35,7 +35,7 @@ def test_a_file_is_the_same_as_itself_from_its_first_second_to_its_last(run: Run
 def test_silence_is_like_nothing_and_the_reason_is_told(run: Run, tune: str, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "silence.wav", np.zeros(10 * RATE_HZ), RATE_HZ)
     ended = run("compare", str(tmp_path / "silence.wav"), tune)
-    assert ended.out.splitlines()[1] == "silence.wav\ttune.wav\t0.000\tno_relation\t–\t–\t–"
+    assert ended.out.splitlines()[1] == "silence.wav\ttune.wav\t0.000\tno_relation\tfull_audio\t–\t–\t–"
     assert ended.err == "The query is silent.\n"
 
 
@@ -72,3 +72,18 @@ def test_what_is_no_audio_is_named_with_its_reason(run: Run, tune: str, tmp_path
     ended = run("compare", tune, str(tmp_path / "text.wav"))
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith(f"soundtrace: {tmp_path}/text.wav: ")
+
+
+def test_the_evidence_is_written_as_one_page(run: Run, tune: str, tmp_path: Path) -> None:
+    page = tmp_path / "evidence.html"
+    told = json.loads(run("compare", tune, tune, "--html", str(page), "--json").out)
+    written = page.read_text("utf-8")
+    assert written.startswith("<!doctype html>")
+    assert told["query"].rpartition("/")[2] in written
+    assert "data:audio/" in written
+
+
+def test_a_page_that_cannot_be_written_is_named(run: Run, tune: str, tmp_path: Path) -> None:
+    ended = run("compare", tune, tune, "--html", str(tmp_path / "nowhere" / "evidence.html"))
+    assert ended.code == 2
+    assert "nowhere/evidence.html cannot be written" in ended.err
