@@ -18,15 +18,16 @@ NEAR = 0.050, 1.2  # seconds and bands: what lies upon each other
 FIRST_NEAR = 0.070, 1.6  # before the alignment is refined
 TRIED_NEAR = 0.050, 1.0  # while alignments are tried
 
-_RATIO_STEP, _RATIO_STEPS = 0.012, 2  # tried around a hypothesis, to both sides
-_OFFSET_STEP_S, _OFFSET_STEPS = 0.06, 3
-_RAISED_STEP, _RAISED_STEPS = 0.7, 1
+_RATIO_STEP, _RATIO_STEPS = 0.012, (0, -1, 1, -2, 2)  # tried around a hypothesis: of equal ones the nearest stays
+_OFFSET_STEP_S, _OFFSET_STEPS = 0.06, (0, -1, 1, -2, 2, -3, 3)
+_RAISED_STEP, _RAISED_STEPS = 0.7, (0, -1, 1)
 _ROUNDS = 4
 
 _SHIFT_S, _SHIFT_STEP_S, _SHIFTS = 0.19, 0.137, 6  # to both sides: where nothing but chance lies upon each other
 _LEAST_CHANCE, _MOST_CHANCE = 0.02, 0.6
 _ENOUGH_PEAKS = 1_000  # to count chance by
 _GAIN, _MOST_HIT = 0.25, 0.95  # how much oftener than by chance peaks of a true stretch are expected to find another
+_LEAST_WEIGHT = 5.0  # nats of a stretch, without which it is not fitted further
 _LEAST_MATCHES = 4  # a line and its error
 LEAST_RATIO, MOST_RATIO = 0.70, 1.43  # a fit beyond has run away
 
@@ -124,11 +125,11 @@ def _tried(
     best, most = start, -1
     matches = np.empty(len(both.times_s), np.int64)
     middle_s = both.times_s.mean()
-    for step in range(-_RATIO_STEPS, _RATIO_STEPS + 1):
+    for step in _RATIO_STEPS:
         ratio = start.ratio * (1 + step * _RATIO_STEP)
         turned_s = start.offset_s + (start.ratio - ratio) * middle_s
-        for late in range(-_OFFSET_STEPS, _OFFSET_STEPS + 1):
-            for higher in range(-_RAISED_STEPS, _RAISED_STEPS + 1):
+        for late in _OFFSET_STEPS:
+            for higher in _RAISED_STEPS:
                 tried = Alignment(ratio, turned_s + late * _OFFSET_STEP_S, start.raised + higher * _RAISED_STEP)
                 count = _match(both, tried, TRIED_NEAR, matches)
                 if count > most:
@@ -148,7 +149,9 @@ def _fitted(
         near = FIRST_NEAR if number == 0 else NEAR
         chance = _chance(both, fitted, near)
         _match(both, fitted, near, matches)
-        first, last = _heaviest(matches, chance)
+        first, last, weight = _heaviest(matches, chance)
+        if weight < _LEAST_WEIGHT:
+            return None
         line = _line(both, matches, first, last)
         if line.points < _LEAST_MATCHES or not LEAST_RATIO <= line.ratio <= MOST_RATIO:
             return None
@@ -165,7 +168,7 @@ def _found(
     matches = np.empty(len(both.times_s), np.int64)
     _match(both, fitted, NEAR, matches)
     chance = _chance(both, fitted, NEAR)
-    first, last = _heaviest(matches, chance)
+    first, last, _ = _heaviest(matches, chance)
     line = _line(both, matches, first, last)
     local = chance
     if line.points:
@@ -248,9 +251,9 @@ def _beat_chance(both: Both, alignment: Alignment) -> float:
 
 
 @njit(cache=True)
-def _heaviest(matches: NDArray[np.int64], chance: float) -> tuple[int, int]:
-    """First and last peak of the run that speaks most for a true stretch: Kadane's maximum sum of the log-likelihood
-    ratios of `_GAIN` more matches than chance gives. Both are matched; (0, -1) where there is none."""
+def _heaviest(matches: NDArray[np.int64], chance: float) -> tuple[int, int, float]:
+    """First and last peak of the run that speaks most for a true stretch, and how much, in nats: Kadane's maximum sum of
+    the log-likelihood ratios of `_GAIN` more matches than chance gives. Both are matched; (0, -1, 0) of no matches."""
     hit = min(_MOST_HIT, chance + _GAIN)
     gain, loss = np.log(hit / chance), np.log((1 - hit) / (1 - chance))
     best, first, last = 0.0, 0, -1
@@ -261,7 +264,7 @@ def _heaviest(matches: NDArray[np.int64], chance: float) -> tuple[int, int]:
         total += gain if matches[i] >= 0 else loss
         if total > best:
             best, first, last = total, start, i
-    return first, last
+    return first, last, best
 
 
 class _Line(NamedTuple):

@@ -1,36 +1,62 @@
 """Findings: what all layers together say of a pair of tracks, and which of them carries it.
 
 The layers know different things. Common landmarks prove a recording, and nothing else does; windows and harmony prove
-a composition. So the verdict is the strongest that any layer proves, from the top of `VERDICTS` down, and the layer
-that proves it is named. A layer that was looked at counts in `p_chance` (Bonferroni): who looks in several ways finds
-something by chance more often.
+a composition; a common contour proves a melody. So the verdict is the strongest that any layer proves, from the top of
+`VERDICTS` down, and the layer that proves it is named. Sections tell places, and prove nothing by themselves: songs on
+the same chords have them in common. A layer that was looked at counts in `p_chance` (Bonferroni): who looks in several
+ways finds something by chance more often.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from models import layers
+from models.form import Form
 from models.layers import Layered
+from models.melodies import SharedMelody, strength
+from models.motif_chance import SHARED_CHANCE
 from models.recognise import LEAST_SCORES, WHOLE_SHARE, Kind, Recording, kind_of
 
 Verdict = Literal[
-    "no_relation", "style_only", "same_composition", "sample", "same_recording_modified", "same_recording"
+    "no_relation", "style_only", "shared_motif", "same_composition", "sample", "same_recording_modified",
+    "same_recording",
 ]  # fmt: skip
 VERDICTS: tuple[Verdict, ...] = (  # from weak to strong
-    "no_relation", "style_only", "same_composition", "sample", "same_recording_modified", "same_recording",
+    "no_relation", "style_only", "shared_motif", "same_composition", "sample", "same_recording_modified",
+    "same_recording",
 )  # fmt: skip
 
-FINGERPRINT = "fingerprint"
+UNPROVEN = VERDICTS[:2]
+FINGERPRINT, MOTIF, SECTION = "fingerprint", "motif", "section"
 RECOGNISED = 0.9  # the least score of a pair with common landmarks (contract, A6)
 # Of 1,182 excerpts of 3 to 10 s, each among 54 unrelated tracks, 1 had a score of 3 nats under the least one that is
 # accepted, 2 one of 6 under it: half as many every 3 nats (2026-11-21).
 CHANCE_AT_LEAST, HALVED_BY = 5e-4, 3.0
 LEAST_CHANCE = 1e-12  # what no measurement bears out
+IN_LIBRARY = 0.1  # of a shared melody: how many of the searched tracks may share as much by chance
+COMMON, FEW = 0.1, 3  # what a tenth of the searched tracks hold, and more than these, is nobody's in particular
 OVERLAP_S = 1.0  # of pieces of an edit, whose ends are not told to the frame
 TOLD_GAP_S = 2.0  # shorter stretches without a counterpart are not worth a word
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the layers that were looked at say of a pair.
+
+    Attributes:
+        layered: the comparison by windows and harmony, of the mix and of stems; None where only melodies were compared.
+        recordings: accepted alignments of landmarks, strongest first.
+        melodies: what may be a shared melody, the least likely by chance first; None where that was not looked at.
+        forms: sections upon sections, of `full_audio` or of each stem that was asked for.
+    """
+
+    layered: Layered | None = None
+    recordings: tuple[Recording, ...] = ()
+    melodies: tuple[SharedMelody, ...] | None = None
+    forms: Mapping[str, Form] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,47 +64,92 @@ class Finding:
     """One match.
 
     Attributes:
-        layered: the comparison by windows and harmony, of the mix and of stems.
-        recordings: accepted alignments of landmarks, strongest first.
-        score: 0..1, of `layer`.
-        layer: that carries the verdict, or else the score: `fingerprint`, `full_audio` or a stem.
+        found: what it is made of.
+        score: 0..1, of what was compared: windows, melodies or sections; more where it is the same recording.
+        metric: what `score` is.
+        layer: that carries the verdict, or else the score.
         verdict: the strongest that a layer proves.
         p_chance: that an unrelated pair scores so much in any layer; None where nothing is calibrated.
+        why: a sentence where nothing is proven, else None.
+        shared: the melodies among `found` that chance and a catalogue's habits do not explain.
         unmatched_s: ranges of the query, in seconds, which no evidence of a proven relation covers.
     """
 
-    layered: Layered
-    recordings: tuple[Recording, ...]
+    found: Found
     score: float
+    metric: str
     layer: str
     verdict: Verdict
     p_chance: float | None
-    unmatched_s: tuple[tuple[float, float], ...]
+    why: str | None
+    shared: tuple[SharedMelody, ...] = ()
+    unmatched_s: tuple[tuple[float, float], ...] = ()
 
 
-def finding(
-    layered: Layered, recordings: tuple[Recording, ...], query_duration_s: float, candidate_duration_s: float
-) -> Finding:
+def finding(found: Found, query_duration_s: float, candidate_duration_s: float, *, tracks: int = 1) -> Finding:
     """What the layers come to.
 
     Args:
-        layered: by windows and harmony.
-        recordings: accepted alignments of landmarks, strongest first.
+        found: what each of them says.
         query_duration_s, candidate_duration_s: of the whole tracks.
+        tracks: among how many the candidate was looked for.
     """
-    heard = Finding(layered, recordings, layered.best.score, layered.layer, layered.verdict, layered.p_chance, ())
-    if recordings:
-        by_chance = chance(recordings[0])
-        # The fingerprint is one more layer that was looked at.
-        both = by_chance if layered.p_chance is None else min(1.0, 2 * min(by_chance, layered.p_chance))
-        heard = replace(
-            heard,
-            score=max(heard.score, recognised_score(recordings[0])),
+    told = _compared(found, query_duration_s, candidate_duration_s)
+    chances = [] if told.p_chance is None else [told.p_chance]
+    if found.melodies is not None:
+        chances.append(min((one.p_chance for one in found.melodies), default=1.0))
+        told = _by_melody(told, found.melodies, tracks)
+    if found.recordings:
+        chances.append(chance(found.recordings[0]))
+        told = replace(
+            told,
+            score=max(told.score, recognised_score(found.recordings[0])),
+            metric="landmarks",
             layer=FINGERPRINT,
-            verdict=_kind(recordings, query_duration_s, candidate_duration_s),
-            p_chance=both,
+            verdict=_kind(found.recordings, query_duration_s, candidate_duration_s),
+            why=None,
         )
-    return replace(heard, unmatched_s=_unmatched_s(heard, query_duration_s))
+    both = min(1.0, len(chances) * min(chances)) if chances else None
+    return replace(told, p_chance=both, unmatched_s=_unmatched_s(told, query_duration_s))
+
+
+def identical(told: Finding, duration_s: float) -> Finding:
+    """The match of a track with its own bytes: the same recording, even where nothing of it can be aligned."""
+    layered = told.found.layered
+    same = None if layered is None else layers.identical(layered, duration_s)
+    found = replace(told.found, layered=same)
+    return replace(told, found=found, score=1.0, verdict="same_recording", why=None, unmatched_s=())
+
+
+def _by_melody(told: Finding, melodies: tuple[SharedMelody, ...], tracks: int) -> Finding:
+    """With what melodies prove: one that chance does not explain, and that is not everybody's."""
+    unlikely = [one for one in melodies if one.p_chance <= min(SHARED_CHANCE, IN_LIBRARY / tracks)]
+    own = tuple(one for one in unlikely if (one.commonness or 0.0) * tracks <= max(COMMON * tracks, FEW))
+    weaker = VERDICTS.index(told.verdict) < VERDICTS.index("shared_motif")
+    if own and weaker:
+        return replace(told, layer=MOTIF, verdict="shared_motif", why=None, shared=own)
+    if unlikely and weaker:
+        share = max(one.commonness or 0.0 for one in unlikely)
+        why = f"They share a melody which {share:.0%} of the searched tracks hold: it is nobody's in particular."
+        return replace(told, layer=MOTIF, verdict="style_only", why=why)
+    return replace(told, shared=own)
+
+
+def _compared(found: Found, query_duration_s: float, candidate_duration_s: float) -> Finding:
+    """By what was asked for: sections, windows or melodies."""
+    layered = found.layered
+    base = Finding(
+        found, 0.0, "contour", MOTIF, "no_relation", None, "They share no melody that chance would not give."
+    )
+    if layered is not None:
+        best = layered.best
+        base = Finding(found, best.score, best.metric, layered.layer, layered.verdict, layered.p_chance, best.why)
+    elif found.melodies:
+        base = replace(base, score=max(strength(one, query_duration_s, candidate_duration_s) for one in found.melodies))
+    if found.forms:
+        score = max(form.scores.max_then_mean for form in found.forms.values())
+        base = replace(base, score=score, metric="max_then_mean", layer=SECTION)
+    return base
 
 
 def chance(found: Recording) -> float:
@@ -121,19 +192,16 @@ def recognised_score(found: Recording) -> float:
     return RECOGNISED + (1 - RECOGNISED) * (1 - chance(found))
 
 
-def identical(told: Finding, duration_s: float) -> Finding:
-    """The match of a track with its own bytes: the same recording, even where nothing of it can be aligned."""
-    same = layers.identical(told.layered, duration_s)
-    return replace(told, layered=same, score=max(told.score, same.best.score), verdict="same_recording", unmatched_s=())
-
-
 def _unmatched_s(told: Finding, duration_s: float) -> tuple[tuple[float, float], ...]:
     """Where the query has something that the evidence of a proven relation does not reach."""
-    if VERDICTS.index(told.verdict) <= VERDICTS.index("style_only"):
+    if told.verdict in UNPROVEN:
         return ()
-    windows = [(run.query_start_s, run.query_end_s) for one in told.layered.found.values() for run in one.evidence]
-    landmarks = [(run.query_start_s, run.query_end_s) for run in told.recordings]
-    return tuple((first, last) for first, last in _gaps(landmarks or windows, duration_s) if last - first >= TOLD_GAP_S)
+    by_windows = {} if told.found.layered is None else told.found.layered.found
+    windows = [(run.query_start_s, run.query_end_s) for one in by_windows.values() for run in one.evidence]
+    landmarks = [(run.query_start_s, run.query_end_s) for run in told.found.recordings]
+    melodies = [(one.match.query_start_s, one.match.query_end_s) for one in told.shared]
+    reached = landmarks or windows or melodies
+    return tuple((first, last) for first, last in _gaps(reached, duration_s) if last - first >= TOLD_GAP_S)
 
 
 def _gaps(ranges: Iterable[tuple[float, float]], end: float) -> Iterable[tuple[float, float]]:

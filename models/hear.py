@@ -15,15 +15,21 @@ from models.decode import Health, decode
 from models.envelope import envelope
 from models.flac import from_flac, to_flac
 from models.latents import Latents, latents
+from models.melodies import Melodies, melodies
 from models.peaks import RATE_HZ as PEAKS_RATE_HZ
 from models.peaks import Peaks, peaks
 from models.presence import Presence, presence
 from models.rhythm import rhythm
 from models.rhythm_card import RhythmCard
+from models.sections import RATE_HZ as STRUCTURE_RATE_HZ
+from models.sections import Structure, harmony_of, structure
 from models.separators import SeparatorCard
 from models.verdict import Features, compare
 from models.voice import voice
 from models.voice_card import VoiceCard
+
+
+HARMONIC_STEMS = ("vocals", "bass", "other")  # whose sections are compared; drums have no harmony
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,25 @@ def separate_track(flac: bytes, separator: SeparatorCard, hearing: Hearing, fold
     in_two = presence({name: sounds[name] for name in ("vocals", "accompaniment")}, stems.RATE_HZ)
     found = {**presence(apart, stems.RATE_HZ), "accompaniment": in_two["accompaniment"]}
     return Separated(stems.stems_to_flac(apart), stems.stem_cqts(sounds, found, hearing), found)
+
+
+def hear_melodies(flac: bytes, stems_flac: bytes, *, sung: bool) -> Melodies:
+    """The melodies of a stored waveform and of its stored stems; without a voice where it is told as absent."""
+    mix = from_flac(flac, stems.RATE_HZ, 1)
+    layers = stems.layers(stems.stems_from_flac(stems_flac))
+    vocals = layers["vocals"] if sung else np.zeros(0, np.float32)
+    return melodies({"full_audio": mix, "vocals": vocals, "accompaniment": layers["accompaniment"]})
+
+
+def hear_structure(flac: bytes) -> Structure:
+    """The sections of a stored waveform."""
+    return structure(from_flac(flac, STRUCTURE_RATE_HZ, 1))
+
+
+def hear_stem_harmony(stems_flac: bytes, beats_s: NDArray[np.float32]) -> NDArray[np.float16]:
+    """The harmony of each of `HARMONIC_STEMS` on the beats of its mix, float16 (3, beats, 24)."""
+    apart = stems.stems_from_flac(stems_flac)
+    return np.stack([harmony_of(apart[name], beats_s) for name in HARMONIC_STEMS])
 
 
 def encode_drums(flac: bytes, card: RhythmCard, *, present: bool) -> Latents:

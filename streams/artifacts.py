@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the API names blobs, and loads no model for it
     from models.card import Hearing
     from models.latents import WindowAxis
     from models.presence import Presence
+    from models.sections import Structure
 
 
 SOUND = ("waveform", "stems")  # the kinds that are kept as FLAC
@@ -95,6 +96,22 @@ def pack_stem_cqts(cqts: NDArray[np.uint8], found: Mapping[str, Presence], heari
     """The transforms of the stems with a pitch, and which layers there are. Frames are their third dimension."""
     told = {layer: asdict(presence) for layer, presence in found.items()}
     return pack(cqts, {"hop_s": hearing.frame_s, "start_s": 0.0, "presence": told})
+
+
+def pack_structure(found: Structure) -> bytes:
+    """The sections of a track with the harmony of its beats, which do not come evenly: their seconds stand beside."""
+    beats_s = [round(float(second), 4) for second in found.beats_s]
+    return pack(found.harmony, {"beats_s": beats_s, "sections": [asdict(section) for section in found.sections]})
+
+
+def unpack_structure(data: bytes, stem_harmony: NDArray[np.float16] | None = None) -> Structure:
+    """A track's structure, or with the harmony of one of its stems that stem's."""
+    from models.sections import Section, Structure
+
+    stored = unpack(data)
+    sections = tuple(Section(**section) for section in stored.meta["sections"])
+    harmony = stored.array if stem_harmony is None else stem_harmony
+    return Structure(sections, np.asarray(stored.meta["beats_s"], np.float32), harmony)
 
 
 def unpack(data: bytes) -> Stored:

@@ -17,12 +17,14 @@ from models.separators import SeparatorCard
 from streams import pipeline
 from streams.errors import Defect
 from streams.settings import Settings
-from streams.stores.postings import InvertedIndex
 from streams.stores.vectors import Collection
 
 DECODER = "decode-1"  # rises when `models.decode`, `models.flac` or `models.envelope` make something else of a file
 
 PEAKS = "peaks-1"  # rises when `models.peaks` hears something else, or `models.landmarks` makes something else of it
+
+MELODY = "melody-1"  # rises when `models.melodies` hears something else, or `models.chains` makes something else of it
+FORM = "form-1"  # rises when `models.sections` hears something else
 
 STEMS = "1"  # rises when `models.separate`, `.stems` or `.presence` make something else of a mix
 
@@ -82,11 +84,6 @@ def collection_of(tenant: str, dataset_id: str, kind: str, card: Card) -> Collec
     return Collection(tenant, dataset_id, kind, version, dim)
 
 
-def inverted_index_of(tenant: str, dataset_id: str, kind: str, card: Card, separator: SeparatorCard) -> InvertedIndex:
-    """Where a dataset's postings of one kind stand."""
-    return InvertedIndex(tenant, dataset_id, kind, version_of(kind, card, separator))
-
-
 def version_of(kind: str, card: Card, separator: SeparatorCard) -> str:
     """What the name of an artifact of that kind tells of how it was made, and nothing that it does not depend on."""
     encoder = f"{card.encoder_type}-{card.model_version}-{card.params_hash}"
@@ -101,6 +98,9 @@ def version_of(kind: str, card: Card, separator: SeparatorCard) -> str:
         "encoder": encoder,
         "stem encoder": f"{encoder}-{stems}",
         "stem rhythm": f"{rhythm.model_version}-{rhythm.sha256[:8]}-{stems}",
+        "melody": f"{MELODY}-{stems}",
+        "form": FORM,
+        "stem form": f"{FORM}-{stems}",
         "stem voice": f"{voice.model_version}-{voice.sha256[:8]}-{stems}",
     }
     return versions[next(artifact.version for artifact in pipeline.ARTIFACTS if artifact.kind == kind)]

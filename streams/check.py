@@ -1,7 +1,6 @@
 """One pure check of a request against what the catalogue knows. The API and `accept` both call it.
 
 `look_…` fetches what a request names, `check_…` decides. So HTTP and Kafka refuse the same things in the same words.
-What is planned but not built yet is refused by name: an empty answer would look like "nothing matches".
 """
 
 from __future__ import annotations
@@ -16,16 +15,11 @@ from streams.records import SearchRequest
 from streams.settings import Settings
 from streams.stores.catalogue import Blob, Catalogue, Dataset, TrackRow
 
-# the contract's vocabulary (A3, A5); pipeline.TASKS and .DEPTHS are what is built of it
-TASKS = (
-    "full_audio_latent", "stem_vocals", "stem_bass", "stem_drums", "stem_other", "light_stem", "motif", "section",
-)  # fmt: skip
-DEPTHS = ("track", "stem", "light_stem", "section", "stem_section", "motif")
-PROFILES = ("search", "comprehensive1")
+TASKS = tuple(pipeline.TASKS)
+DEPTHS = tuple(pipeline.DEPTHS)
 STEM_TYPES = ("vocals", "bass", "drums", "other")
 SEARCH_TYPES = ("1:1", "1:n", "m:n")
 LIMIT_MAX = 1_000
-NOT_BUILT = "is not built yet in this version"
 
 # field: what each search type says to it (contract, A5)
 FIELD_RULES: Mapping[str, tuple[str, str, str]] = {
@@ -74,11 +68,8 @@ def check_tasks(tasks: Iterable[str]) -> tuple[str, ...]:
     """
     asked = tuple(tasks)
     faults = [] if asked else [_fault("tasks", "name at least one task")]
-    for task in dict.fromkeys(asked):
-        if task not in TASKS:
-            faults.append(_fault("tasks", f"'{task}' is no task; tasks are {', '.join(TASKS)}"))
-        elif task not in pipeline.TASKS:
-            faults.append(_fault("tasks", f"task '{task}' {NOT_BUILT}; built: {', '.join(pipeline.TASKS)}"))
+    unknown = (task for task in dict.fromkeys(asked) if task not in TASKS)
+    faults += [_fault("tasks", f"'{task}' is no task; tasks are {', '.join(TASKS)}") for task in unknown]
     _refuse(faults)
     return tuple(task for task in TASKS if task in asked)
 
@@ -90,10 +81,9 @@ def check_search_fields(request: SearchRequest) -> SearchRequest:
     """
     request = request.model_copy(update={"search_type": request.search_type.lower()})
     faults: list[Fault] = []
-    if request.profile not in PROFILES:
-        faults.append(_fault("profile", f"'{request.profile}' is no profile; profiles are {', '.join(PROFILES)}"))
-    elif request.profile not in pipeline.PROFILES:
-        faults.append(_fault("profile", f"profile '{request.profile}' {NOT_BUILT}"))
+    if request.profile not in pipeline.PROFILES:
+        profiles = ", ".join(pipeline.PROFILES)
+        faults.append(_fault("profile", f"'{request.profile}' is no profile; profiles are {profiles}"))
     faults += _depth_faults(request.depth, request.stem_types)
     if request.search_type != "1:1" and not 1 <= request.limit <= LIMIT_MAX:
         faults.append(_fault("limit", f"{request.limit} is not within 1..{LIMIT_MAX}"))
@@ -146,11 +136,7 @@ def check_search(request: SearchRequest, view: SearchView, limits: Settings) -> 
         if not usable and not skipped:
             raise Invalid(f"dataset '{name}' has no tracks", "ingest audio into it first", code="dataset-empty")
         if not usable:
-            needed = pipeline.needed_by_search(request.depth, request.stem_types)
-            tasks = ", ".join(" or ".join(sorted(either)) for either in needed)
-            fact = f"no track of dataset '{name}' has {request.encoder_type} features for depth '{request.depth}'"
-            remedy = f"ingest its files with {request.encoder_type} and the tasks {tasks}"
-            raise Invalid(fact, remedy, code="encoder-not-ingested")
+            raise _not_ingested(request, dataset)
     if many:
         _refuse_different(request, view)
     m, n = len(view.queries) if many else 1, len(view.candidates)
@@ -170,7 +156,10 @@ def _refuse_different(request: SearchRequest, view: SearchView) -> None:
         )
         remedy = "move the older one with `soundtrace reindex NAME --switch`"
         raise Invalid(fact, remedy, code="model-versions-differ")
-    if request.depth != "track" and view.query_separator != view.candidate_separator:
+    if (
+        pipeline.separates(pipeline.wanted_by_search(_depth(request), request.stem_types))
+        and view.query_separator != view.candidate_separator
+    ):
         fact = (
             f"{names[0]} is separated by '{view.query_separator}', {names[1]} by '{view.candidate_separator}', "
             "whose stems cannot be compared"
@@ -212,18 +201,30 @@ async def _look_at_dataset(
         dataset = await catalogue.dataset_by_name(request.tenant, name)
     except NotFound:
         return None, (), 0
-    needs = pipeline.needed_by_search(request.depth, request.stem_types)
+    needs = pipeline.needed_by_search(_depth(request), request.stem_types)
     usable = await catalogue.tracks(request.tenant, dataset.dataset_id, encoder_type=request.encoder_type, needs=needs)
     held = await catalogue.count_tracks(request.tenant, dataset.dataset_id)
     return dataset, tuple(usable), held - len(usable)
+
+
+def _not_ingested(request: SearchRequest, dataset: Dataset) -> Invalid:
+    needed = pipeline.needed_by_search(_depth(request), request.stem_types)
+    tasks = ", ".join(" or ".join(sorted(either)) for either in needed)
+    sought = request.profile if request.profile == "comprehensive1" else f"depth '{request.depth}'"
+    fact = f"no track of dataset '{dataset.name}' has {request.encoder_type} features for {sought}"
+    remedy = f"ingest its files with {request.encoder_type} and the tasks {tasks}"
+    lacks_depth = request.encoder_type in dataset.encoder_types
+    return Invalid(fact, remedy, code="depth-not-ingested" if lacks_depth else "encoder-not-ingested")
+
+
+def _depth(request: SearchRequest) -> pipeline.Depth:
+    return pipeline.depth_of(request.profile, request.depth)
 
 
 def _depth_faults(depth: str, stem_types: Collection[str]) -> list[Fault]:
     faults = []
     if depth not in DEPTHS:
         faults.append(_fault("depth", f"'{depth}' is no depth; depths are {', '.join(DEPTHS)}"))
-    elif depth not in pipeline.DEPTHS:
-        faults.append(_fault("depth", f"depth '{depth}' {NOT_BUILT}; built: {', '.join(pipeline.DEPTHS)}"))
     if not stem_types or not set(stem_types) <= set(STEM_TYPES):
         faults.append(_fault("stem_types", f"must name at least one of {', '.join(STEM_TYPES)}, and no other"))
     return faults

@@ -11,19 +11,22 @@ from numpy.typing import NDArray
 
 from models.align import Alignment
 from models.card import Card
-from models.finding import FINGERPRINT, Finding, recognised_score
+from models.finding import FINGERPRINT, MOTIF, SECTION, UNPROVEN, Finding, recognised_score
+from models.form import Form, compare_forms
+from models.hear import HARMONIC_STEMS
 from models.layers import DRUMS, Layered, compare_layers
 from models.library import Cohort
+from models.melodies import SharedMelody
 from models.recognise import Recording
 from models.score import agreements
+from models.sections import Structure
 from models.stems import PITCHED
 from models.verdict import Comparison, Features, preliminary
 from models.voice import similarity
-from streams.artifacts import unpack
+from streams.artifacts import unpack, unpack_structure
+from streams.match_blocks import motif_blocks, section_blocks
 from streams.records import Evidence, LayerScores, Match
 
-LANDMARKS = "landmarks"  # the metric of a pair that is the same recording
-UNPROVEN = ("style_only", "no_relation")
 STEM_LAYERS = ("vocals", "bass", "drums", "other")
 BLOCKS = {"vocals": "vocal"}  # how the contract's block of a layer begins, where not with the layer's own name
 WINDOW_SIMILARITIES_MAX = 250_000  # entries that a verbose answer may hold (contract, A6)
@@ -36,7 +39,8 @@ class Heard:
     Attributes:
         audio_id: SHA-256 of its bytes.
         latents: packed windows, by layer; a layer that was not ingested is not there.
-        transforms: where they are needed, packed: `cqt` of the mix, `stem_cqt` of the stems, and the `voice`.
+        transforms: where they are needed, packed: `cqt` of the mix, `stem_cqt` of the stems, the `voice`, and what
+            there is of its sections.
         duration_s: of the track.
     """
 
@@ -88,16 +92,29 @@ def compare_block(
     ]
 
 
+def compare_sections(
+    query: Heard, candidates: list[Heard], sections: str, stem_types: tuple[str, ...]
+) -> list[dict[str, Form]]:
+    """Sections upon sections, of the mix or of stems; none where a side has none. Runs in the heavy child."""
+    layers = ("full_audio",) if sections == "mix" else tuple(name for name in stem_types if name in HARMONIC_STEMS)
+    mine, found = {layer: _structure(query, layer) for layer in layers}, []
+    for candidate in candidates:
+        theirs = {layer: _structure(candidate, layer) for layer in layers}
+        pairs = ((layer, mine[layer], theirs[layer]) for layer in layers)
+        found.append({layer: compare_forms(a, b) for layer, a, b in pairs if a is not None and b is not None})
+    return found
+
+
 def describe(rank: int, candidate: Candidate, told: Finding, card: Card) -> tuple[Match, dict[str, Any]]:
     """The same match as a record and as the contract's JSON: rounded once, so that both say the same numbers."""
-    layered = told.layered
-    found = layered.best
-    score = round(told.score, 3)
-    p_match, p_chance, qmax = _short(found.p_match), _short(told.p_chance), _rounded(found.qmax)
-    agreement, voice = round(found.agreement, 3), _rounded(layered.voice_similarity)
-    latents = {layer: _scores(one) for layer, one in layered.found.items()}
+    score, p_chance = round(told.score, 3), _short(told.p_chance)
+    layered = told.found.layered
+    found = None if layered is None else layered.best
+    by_windows = _by_windows(found)
+    voice = None if layered is None else _rounded(layered.voice_similarity)
+    latents = {} if layered is None else {layer: _scores(one) for layer, one in layered.found.items()}
     evidence = _evidences(told)
-    metric = LANDMARKS if told.layer == FINGERPRINT else found.metric
+    common = max((one.commonness for one in told.shared if one.commonness is not None), default=None)
     match = Match(
         id=candidate.uri,
         track_id=candidate.track_id,
@@ -106,21 +123,27 @@ def describe(rank: int, candidate: Candidate, told: Finding, card: Card) -> tupl
         dataset_name=candidate.dataset_name,
         rank=rank,
         score=score,
-        metric=metric,
+        metric=told.metric,
         layer=told.layer,
         verdict=told.verdict,
         p_chance=p_chance,
-        p_match=p_match,
-        agreement=agreement,
-        qmax=qmax,
+        **by_windows,
         voice_similarity=voice,
+        commonness=_rounded(common),
         layers=latents,
         evidence=evidence,
+        motifs=tuple(_melody(one) for one in told.found.melodies or ()),
+        sections=tuple(item for layer, form in told.found.forms.items() for item in _sections(layer, form)),
         metadata=dict(candidate.metadata),
     )
-    blocks = {_block(layer): latents[layer].model_dump() | _windows(one) for layer, one in layered.found.items()}
+    blocks = {} if layered is None else _window_blocks(layered, latents)
     if voice is not None:
         blocks[_block("vocals")]["voice_similarity"] = voice
+    if told.found.melodies is not None:
+        blocks["motif_matches"] = motif_blocks(told.found.melodies)
+    if told.found.forms:
+        blocks |= section_blocks(told.found.forms)
+    missing = {} if layered is None or not any(layered.missing.values()) else dict(layered.missing)
     document = {
         "id": candidate.uri,
         "score": score,
@@ -128,25 +151,47 @@ def describe(rank: int, candidate: Candidate, told: Finding, card: Card) -> tupl
         "payload": {
             "filename": candidate.filename,
             "dataset_id": candidate.dataset_id,
-            "metric": metric,
+            "metric": told.metric,
             "layer": told.layer,
         },
         "track_id": candidate.track_id,
         "rank": rank,
         "verdict": told.verdict,
-        "p_match": p_match,
+        **by_windows,
         "p_chance": p_chance,
-        "agreement": agreement,
-        "qmax": qmax,
-        "calibration": _calibration(found, card),
+        "commonness": match.commonness,
+        "calibration": None if found is None else _calibration(found, card),
         "evidence": [item.model_dump() for item in evidence],
         "counter_evidence": [_unmatched(first, last) for first, last in told.unmatched_s],
-        **({"why": found.why} if found.why and told.verdict in UNPROVEN else {}),
-        **({"missing_layers": dict(layered.missing)} if any(layered.missing.values()) else {}),
+        **({"why": told.why} if told.why else {}),
+        **({"missing_layers": missing} if missing else {}),
         "metadata": dict(candidate.metadata),
         **blocks,
     }
     return match, document
+
+
+def _by_windows(found: Comparison | None) -> dict[str, float | None]:
+    if found is None:
+        return {"p_match": None, "agreement": None, "qmax": None}
+    return {
+        "p_match": _short(found.p_match),
+        "agreement": round(found.agreement, 3),
+        "qmax": _rounded(found.qmax),
+    }
+
+
+def _window_blocks(layered: Layered, latents: Mapping[str, LayerScores]) -> dict[str, dict[str, Any]]:
+    return {_block(layer): latents[layer].model_dump() | _windows(one) for layer, one in layered.found.items()}
+
+
+def _structure(heard: Heard, layer: str) -> Structure | None:
+    """A track's sections, or one of its stems'; None where they are not stored."""
+    packed, stems = heard.transforms.get("section"), heard.transforms.get("stem_section")
+    if packed is None or (layer != "full_audio" and stems is None):
+        return None
+    harmony = None if stems is None else unpack(stems).array[HARMONIC_STEMS.index(layer)]
+    return unpack_structure(packed, None if layer == "full_audio" else harmony)
 
 
 def _voices(query: Heard, candidate: Heard) -> float | None:
@@ -186,9 +231,13 @@ def _transform(heard: Heard, layer: str) -> NDArray[np.uint8] | None:
 
 
 def _evidences(told: Finding) -> tuple[Evidence, ...]:
-    """Of every layer, strongest first."""
-    found = [_evidence(layer, course) for layer, one in told.layered.found.items() for course in one.evidence]
-    found += [_recording(one) for one in told.recordings]
+    """Of every layer, strongest first; sections tell where, once something else has proven a relation."""
+    by_windows = {} if told.found.layered is None else told.found.layered.found
+    found = [_evidence(layer, course) for layer, one in by_windows.items() for course in one.evidence]
+    found += [_recording(one) for one in told.found.recordings]
+    found += [_melody(one) for one in told.shared]
+    if told.verdict not in UNPROVEN:
+        found += [item for layer, form in told.found.forms.items() for item in _sections(layer, form)]
     return tuple(sorted(found, key=lambda evidence: -evidence.score))
 
 
@@ -241,6 +290,38 @@ def _recording(found: Recording) -> Evidence:
         time_error_s=round(found.time_error_s, 4),
         tempo_error=round(found.tempo_error, 6),
         transposition_error_cents=round(100 * found.transposition_error_semitones, 2),
+    )
+
+
+def _melody(found: SharedMelody) -> Evidence:
+    told = found.match
+    return Evidence(
+        query_start_s=round(told.query_start_s, 3),
+        query_end_s=round(told.query_end_s, 3),
+        candidate_start_s=round(told.candidate_start_s, 3),
+        candidate_end_s=round(told.candidate_end_s, 3),
+        layer=MOTIF,
+        stem=found.layer if found.layer != "full_audio" else None,
+        score=round(told.similarity, 3),
+        tempo_ratio=round(told.tempo_ratio, 3),
+        transposition_semitones=told.transposition_semitones,
+    )
+
+
+def _sections(layer: str, form: Form) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(
+            query_start_s=round(form.query[told.query_index].start_s, 3),
+            query_end_s=round(form.query[told.query_index].end_s, 3),
+            candidate_start_s=round(form.candidate[told.candidate_index].start_s, 3),
+            candidate_end_s=round(form.candidate[told.candidate_index].end_s, 3),
+            layer=SECTION,
+            stem=layer if layer in STEM_LAYERS else None,
+            score=round(told.similarity, 3),
+            tempo_ratio=round(told.tempo_ratio, 3),
+            transposition_semitones=told.transposition_semitones,
+        )
+        for told in form.matches
     )
 
 

@@ -16,7 +16,7 @@ from models.separators import SeparatorCard
 from streams import cards, pipeline
 from streams.artifacts import artifact_name, unpack
 from streams.errors import NotFound, Unavailable
-from streams.recognition import post
+from streams.posting import Where, post
 from streams.stage import Resources
 from streams.stores.blobs import BlobMissing, Blobs
 from streams.stores.catalogue import Catalogue, Pinned
@@ -120,22 +120,24 @@ async def _mend_vectors(dataset: Pinned, kind: str, stores: Stores, done: _Done,
 async def _mend_postings(dataset: Pinned, kind: str, stores: Stores, done: _Done, *, rebuild: bool) -> None:
     """Postings of a track are written as one, so that those which are there are whole."""
     card = cards.pinned(dataset.encoder_type, dataset.model_version)
-    separator = await separator_of(dataset.dataset_id, stores.catalogue)
-    index = cards.inverted_index_of(dataset.tenant, dataset.dataset_id, kind, card, separator)
+    version = cards.version_of(kind, card, await separator_of(dataset.dataset_id, stores.catalogue))
+    where = Where(stores.postings, dataset.tenant, dataset.dataset_id, kind, version)
     if rebuild:
-        await asyncio.to_thread(stores.postings.drop, index)
-    held = await asyncio.to_thread(stores.postings.tracks, index)
+        await asyncio.to_thread(where.drop)
+    held = await asyncio.to_thread(where.tracks)
+    bringing = pipeline.bringing(kind)  # no task: every ingest makes it
     for row in await stores.catalogue.tracks(dataset.tenant, dataset.dataset_id):
+        if bringing and not bringing & set(row.tasks):
+            continue
         done.seen.add(row.track_id)
         if row.track_id in held:
             continue
-        version = cards.version_of(kind, card, separator)
         try:
             packed = await stores.blobs.get(artifact_name(row.tenant, row.audio_id, kind, version))
         except BlobMissing:
             done.lost.add(row.track_id)
             continue
-        await asyncio.to_thread(post, stores.postings, index, row.track_id, packed)
+        await asyncio.to_thread(post, where, row.track_id, packed)
         done.written.add(row.track_id)
 
 

@@ -1,8 +1,9 @@
 """The pipeline: two tables and one function. Read this first.
 
     uploads ─────────┐
-                     ├─> accept ─> decode ─> fingerprint ─> separate ─> encode ─> index ──┐
-    search-requests ─┘                                                    └─> match ──────┴─> features, results
+                     ├─> accept ─> decode ─> fingerprint ─> separate ─> encode ─> motif ─> section ─┬─> index ─┐
+    search-requests ─┘                                                                              └─> match ─┤
+                                                                                             features, results <┘
 
 A track comes in as an `Upload` on `uploads`, or as the query of a `SearchRequest` on `search-requests`.
 `accept` checks it, copies its bytes into the blob store and makes a `Work` of it: what is wanted, what is there.
@@ -24,7 +25,8 @@ LANES = ("bulk", "live")
 
 EncoderType = Literal["type1", "type2"]
 Version = Literal[
-    "decoder", "peaks", "separator", "stem cqt", "cqt", "encoder", "stem encoder", "stem rhythm", "stem voice"
+    "decoder", "peaks", "separator", "stem cqt", "cqt", "encoder", "stem encoder", "stem rhythm", "stem voice",
+    "melody", "form", "stem form",
 ]  # fmt: skip
 
 
@@ -71,6 +73,10 @@ ARTIFACTS = (
     Artifact("stem_other",         "encode",   ("stem_cqt",), "stem encoder"),
     Artifact("voice",              "encode",   ("stems", "stem_cqt"), "stem voice"),
     Artifact("stem_drums",         "encode",   ("stems", "stem_cqt"), "stem rhythm"),
+    Artifact("motif",              "motif",    ("waveform", "stems", "stem_cqt"), "melody"),
+    Artifact("contour",            "motif",    ("waveform", "stems", "stem_cqt"), "melody"),
+    Artifact("section",            "section",  ("waveform",), "form"),
+    Artifact("stem_section",       "section",  ("section", "stems"), "stem form"),
     Artifact("index",              "index",    ()),
     Artifact("result",             "match",    ()),
 )  # fmt: skip
@@ -82,6 +88,8 @@ STAGES = (
     Stage("fingerprint", "audio",         True,       120.0, (4, 2)),
     Stage("separate",    "audio",         True,     1_800.0, (4, 2)),
     Stage("encode",      "audio",         True,       300.0, (4, 2)),
+    Stage("motif",       "audio",         True,       600.0, (4, 2)),
+    Stage("section",     "audio",         True,       300.0, (4, 2)),
     Stage("index",       "work",          True,       300.0, (4, 0)),
     Stage("match",       "work",          True,     1_800.0, (4, 2)),
 )  # fmt: skip
@@ -115,6 +123,8 @@ TASKS: Mapping[str, tuple[str, ...]] = {  # task: kinds it stands for
     "stem_drums": ("stem_drums",),
     "stem_other": ("stem_other",),
     "light_stem": ("stem_vocals", "stem_accompaniment", "voice"),
+    "motif": ("motif", "contour"),
+    "section": ("section", "stem_section"),
 }
 LAYERS: Mapping[str, str] = {  # what of a track is compared with what of another: the kind of its windows
     "full_audio": "full_audio_latent",
@@ -124,12 +134,35 @@ LAYERS: Mapping[str, str] = {  # what of a track is compared with what of anothe
     "drums": "stem_drums",
     "other": "stem_other",
 }
-DEPTHS = ("track", "stem", "light_stem")
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What a search compares: windows of some layers and of the stems that are asked for, melodies, sections.
+
+    Sections are those of the mix, or the same with the harmony of each of the stems that are asked for.
+    """
+
+    windows: tuple[str, ...]
+    stem_windows: bool = False
+    melodies: bool = False
+    sections: Literal["", "mix", "stems"] = ""
+
+
+DEPTHS: Mapping[str, Depth] = {
+    "track": Depth(("full_audio",)),
+    "stem": Depth(("full_audio",), stem_windows=True),
+    "light_stem": Depth(("full_audio", "vocals", "accompaniment")),
+    "section": Depth(("full_audio",), sections="mix"),
+    "stem_section": Depth(("full_audio",), sections="stems"),
+    "motif": Depth((), melodies=True),
+}
+COMPREHENSIVE = Depth(("full_audio", "vocals", "accompaniment"), melodies=True)  # of the profile `comprehensive1`
 ENCODER_TYPES: tuple[EncoderType, ...] = get_args(EncoderType)
 SEPARATOR = "separator"  # under which a dataset's separator is pinned, beside its encoder types
-PROFILES = ("search",)
+PROFILES = ("search", "comprehensive1")
 INDEXED = (*LAYERS.values(), "voice")  # the kinds whose rows are vectors in the index
-POSTED = ("fingerprint",)  # the kinds of which postings are made
+POSTED = ("fingerprint", "motif")  # the kinds of which postings are made
 OUTCOMES = frozenset({"index", "result"})  # the kinds that end a work: not artifacts of an audio
 
 
@@ -137,30 +170,39 @@ def wanted_by_ingest(tasks: Iterable[str]) -> frozenset[str]:
     return frozenset({"envelope", "fingerprint", "index"}.union(*(TASKS[task] for task in tasks)))
 
 
-def wanted_by_search(depth: str, stem_types: Iterable[str] = ()) -> frozenset[str]:
+def depth_of(profile: str, depth: str) -> Depth:
+    return COMPREHENSIVE if profile == "comprehensive1" else DEPTHS[depth]
+
+
+def wanted_by_search(depth: Depth, stem_types: Iterable[str] = ()) -> frozenset[str]:
     layers = layers_of(depth, stem_types)
-    besides = {"voice"} if "vocals" in layers else set[str]()
-    besides |= {"stem_cqt"} if set(layers) - {"full_audio", "drums"} else set[str]()
-    heard = {"envelope", "fingerprint", "result", "cqt", *besides}
-    return frozenset(heard.union(LAYERS[layer] for layer in layers))
+    wanted = {"envelope", "fingerprint", "result"} | {LAYERS[layer] for layer in layers}
+    wanted |= {"cqt"} if "full_audio" in layers else set()
+    wanted |= {"voice"} if "vocals" in layers else set()
+    wanted |= {"stem_cqt"} if set(layers) - {"full_audio", "drums"} else set()
+    wanted |= {"motif", "contour"} if depth.melodies else set()
+    wanted |= {"section"} if depth.sections else set()
+    wanted |= {"stem_section"} if depth.sections == "stems" else set()
+    return frozenset(wanted)
 
 
-def layers_of(depth: str, stem_types: Iterable[str]) -> tuple[str, ...]:
-    """The layers that a search compares, the full mix first."""
-    stems = {"track": (), "light_stem": ("vocals", "accompaniment"), "stem": tuple(dict.fromkeys(stem_types))}
-    return ("full_audio", *stems[depth])
+def layers_of(depth: Depth, stem_types: Iterable[str]) -> tuple[str, ...]:
+    """The layers whose windows a search compares, the full mix first."""
+    return (*depth.windows, *dict.fromkeys(stem_types)) if depth.stem_windows else depth.windows
 
 
-def needed_by_search(depth: str, stem_types: Iterable[str]) -> tuple[frozenset[str], ...]:
+def needed_by_search(depth: Depth, stem_types: Iterable[str]) -> tuple[frozenset[str], ...]:
     """The tasks that a dataset's track must have: of each set at least one."""
-    if depth == "light_stem":  # the accompaniment is compared where both sides have it
-        return frozenset({"full_audio_latent"}), bringing("stem_vocals")
-    return tuple(frozenset({LAYERS[layer]}) for layer in layers_of(depth, stem_types))
+    stems = stem_types if depth.stem_windows or depth.sections == "stems" else ()
+    needed = [frozenset({LAYERS[layer]}) for layer in (*depth.windows[:1], *dict.fromkeys(stems))]
+    needed += [bringing("stem_vocals")] if "vocals" in depth.windows else []  # the accompaniment where both have it
+    needed += [frozenset({"motif"})] if depth.melodies else []
+    needed += [frozenset({"section"})] if depth.sections else []
+    return tuple(needed)
 
 
-def needs_stems(tasks: Iterable[str]) -> bool:
-    """Whether a separator is needed for any of these tasks."""
-    wanted = {kind for task in tasks for kind in TASKS[task]}
+def separates(wanted: Iterable[str]) -> bool:
+    """Whether a separator is needed for any of these kinds."""
     return bool(missing(wanted, (), ()) & set(made_by("separate")))
 
 
@@ -227,8 +269,13 @@ class Worker:
 REQUEST_TOPICS = {"bulk": "uploads", "live": "search-requests"}  # what `accept` reads on each lane
 
 WORKERS = (
-    Worker("bulk", ("accept", "decode", "fingerprint", "separate", "encode", "index", "match"), "bulk", child_nice=10),
-    Worker("live", ("accept", "decode", "fingerprint", "separate", "encode"), "live"),
+    Worker(
+        "bulk",
+        ("accept", "decode", "fingerprint", "separate", "encode", "motif", "section", "index", "match"),
+        "bulk",
+        child_nice=10,
+    ),
+    Worker("live", ("accept", "decode", "fingerprint", "separate", "encode", "motif", "section"), "live"),
     Worker("match", ("match",), "live"),  # of its own, so that an answer never waits behind a decoding
 )
 

@@ -8,30 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-import numpy as np
-
-from models.landmarks import probes, rows
-from models.recognise import Recording, recognise, recordings
+from models.landmarks import probes
+from models.recognise import HYPOTHESES, Recording, recognise, recordings
 from models.voting import Hypothesis, hypotheses
-from streams import cards
 from streams.artifacts import unpack
 from streams.matches import Candidate
+from streams.posting import Where, find_listed
 from streams.sides import Query
 from streams.stage import ArtifactGone, StageContext
-from streams.stores.postings import NUMBER_BITS, InvertedIndex, PostingStore
 
 KIND = "fingerprint"
-HYPOTHESES = 64  # of pairs, and of quads: samples hidden under other music need that many (research of 2026-11-21)
-
-Recognised = dict[str, tuple[Recording, ...]]  # by track id
 
 
-def post(store: PostingStore, index: InvertedIndex, track_id: str, packed: bytes) -> None:
-    """Write the postings of a track's peaks. Runs in the heavy child."""
-    store.put(index, track_id, *rows(unpack(packed).array))
-
-
-async def recognised(stage: StageContext, query: Query, candidates: Sequence[Candidate]) -> Recognised:
+async def recognised(
+    stage: StageContext, query: Query, candidates: Sequence[Candidate]
+) -> dict[str, tuple[Recording, ...]]:
     """The accepted alignments with each candidate that has any, by its audio id."""
     packed = await _peaks_of(stage, query.audio_id)
     if packed is None:
@@ -41,10 +32,10 @@ async def recognised(stage: StageContext, query: Query, candidates: Sequence[Can
         other = await _peaks_of(stage, candidate.audio_id)
         found = () if other is None else await stage.heavy(recognise_pair, packed, other)
         return {candidate.audio_id: found} if found else {}
-    index = cards.inverted_index_of(stage.work.tenant, stage.work.dataset_id, KIND, stage.card, stage.separator)
     listed = {candidate.track_id: candidate.audio_id for candidate in candidates if candidate.track_id is not None}
     listed.pop(query.track_id or "", None)
-    guesses = await stage.heavy(look_up, packed, stage.postings, index, frozenset(listed))
+    where = stage.posted(KIND)
+    guesses = await stage.heavy(look_up, packed, where, frozenset(listed))
     references = {track_id: await _peaks_of(stage, listed[track_id]) for track_id in guesses}
     held = {track_id: peaks for track_id, peaks in references.items() if peaks is not None}
     told = await stage.heavy(verify, packed, held, guesses)
@@ -56,21 +47,19 @@ def recognise_pair(query: bytes, candidate: bytes) -> tuple[Recording, ...]:
     return recordings(unpack(query).array, unpack(candidate).array)
 
 
-def look_up(
-    query: bytes, store: PostingStore, index: InvertedIndex, listed: Collection[str]
-) -> dict[str, list[Hypothesis]]:
-    """What the postings of the listed tracks let one guess. Runs in the heavy child."""
+def look_up(query: bytes, where: Where, listed: Collection[str]) -> dict[str, list[Hypothesis]]:
+    """What the postings of the listed tracks let one guess, by track id. Runs in the heavy child."""
     asked = probes(unpack(query).array)
-    found = store.find(index, asked.keys)
-    numbers = [number for number, track_id in found.tracks.items() if track_id in listed]
-    live = np.isin(found.payloads >> NUMBER_BITS, numbers)
+    found = find_listed(where, KIND, asked.keys, listed)
     guesses: dict[str, list[Hypothesis]] = {}
-    for guess in hypotheses(asked, found.keys[live], found.payloads[live], pairs=HYPOTHESES, quads=HYPOTHESES):
+    for guess in hypotheses(asked, found.keys, found.payloads, pairs=HYPOTHESES, quads=HYPOTHESES):
         guesses.setdefault(found.tracks[guess.track], []).append(guess)
     return guesses
 
 
-def verify(query: bytes, references: Mapping[str, bytes], guesses: Mapping[str, list[Hypothesis]]) -> Recognised:
+def verify(
+    query: bytes, references: Mapping[str, bytes], guesses: Mapping[str, list[Hypothesis]]
+) -> dict[str, tuple[Recording, ...]]:
     """Of each track the alignments that its peaks bear out. Runs in the heavy child."""
     peaks = {guesses[track_id][0].track: unpack(packed).array for track_id, packed in references.items()}
     names = {guesses[track_id][0].track: track_id for track_id in references}

@@ -233,6 +233,7 @@ class Match(Record):
     agreement: float | None = None
     qmax: float | None = None
     voice_similarity: float | None = None
+    commonness: float | None = None
     layers: dict[str, LayerScores]
     evidence: tuple[Evidence, ...]
     motifs: tuple[Evidence, ...] = ()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from models.melodies import SharedMelody
 from models.recognise import Recording
 from streams import pipeline
 from streams.matches import Candidate, Heard
@@ -20,7 +21,7 @@ from streams.stage import ArtifactGone, StageContext
 @dataclass(slots=True)
 class Query:
     """One query: what it is called, what was heard in it, by each layer the best that was found for it so far, and by
-    audio id which candidates are the same recording."""
+    audio id which candidates are the same recording or share a melody; None where melodies are not compared."""
 
     index: int
     uri: str
@@ -30,6 +31,7 @@ class Query:
     heard: Heard
     best: dict[str, list[tuple[float, Candidate]]] = field(default_factory=dict)
     recordings: Mapping[str, tuple[Recording, ...]] = field(default_factory=dict)
+    melodies: Mapping[str, tuple[SharedMelody, ...]] | None = None
     compared: int = 0
     skipped: int = 0
 
@@ -38,7 +40,11 @@ OPTIONAL = ("accompaniment",)  # layers of a dataset's track that are compared w
 
 
 def layers_of(request: SearchRequest) -> tuple[str, ...]:
-    return pipeline.layers_of(request.depth, request.stem_types)
+    return pipeline.layers_of(depth_of(request), request.stem_types)
+
+
+def depth_of(request: SearchRequest) -> pipeline.Depth:
+    return pipeline.depth_of(request.profile, request.depth)
 
 
 async def queries_of(stage: StageContext, request: SearchRequest, tracks: dict[str, Any]) -> list[Query]:
@@ -98,8 +104,11 @@ async def with_transforms(stage: StageContext, heard: Heard) -> Heard:
     an ingest of an earlier version did not make, how alike the singers are.
     """
     voice = ("voice",) if "vocals" in heard.latents else ()
+    request = stage.request
+    sections = depth_of(request).sections if isinstance(request, SearchRequest) else ""
+    form = {"": (), "mix": ("section",), "stems": ("section", "stem_section")}[sections]
     found = dict(heard.transforms)
-    for kind in (*_transforms(heard.latents), *voice):
+    for kind in (*_transforms(heard.latents), *voice, *form):
         if kind not in found:
             try:
                 found[kind] = await stage.load(heard.audio_id, kind)

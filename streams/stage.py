@@ -18,6 +18,7 @@ from streams.artifacts import SOUND, Stored, artifact_name, unpack, upload_name
 from streams.errors import NotFound
 from streams.heavy import Heavy
 from streams.ids import event_id
+from streams.posting import Where
 from streams.publish import Outgoing, outgoing
 from streams.records import Audio, Feature, Record, SearchRequest, Upload, Work, now
 from streams.settings import Settings
@@ -104,10 +105,12 @@ class StageContext:
     def vectors(self) -> Vectors:
         return cast(Vectors, _Timed(self.resources.vectors, self, "milvus"))
 
-    @property
-    def postings(self) -> PostingStore:
-        """To be handed to the heavy child: its calls block."""
-        return self.resources.postings
+    def posted(self, kind: str) -> Where:
+        """Where the dataset's postings of a kind stand; to be handed to the heavy child, as its calls block."""
+        work = self.work
+        assert work.dataset_id is not None
+        version = cards.version_of(kind, self.card, self.separator)
+        return Where(self.resources.postings, work.tenant, work.dataset_id, kind, version)
 
     @property
     def card(self) -> Card:

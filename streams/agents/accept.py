@@ -41,7 +41,8 @@ async def accept_upload(upload: Upload, stage: StageContext) -> None:
     current = cards.current(upload.encoder_type).model_version
     version = await stage.catalogue.pin(dataset.dataset_id, upload.encoder_type, current)
     separator = cards.current_separator(stage.settings.separator).model_version
-    if pipeline.needs_stems(tasks):
+    wanted = pipeline.wanted_by_ingest(tasks)
+    if pipeline.separates(wanted):
         separator = await stage.catalogue.pin(dataset.dataset_id, pipeline.SEPARATOR, separator)
     if upload.webhook_url:
         stage.say(_progress(upload, upload.job, warnings=(NO_WEBHOOKS,)), "progress")
@@ -53,7 +54,7 @@ async def accept_upload(upload: Upload, stage: StageContext) -> None:
         model_version=version,
         separator=separator,
         audios=(_audio("track", blob, upload.filename),),
-        wanted=pipeline.wanted_by_ingest(tasks),
+        wanted=wanted,
     )
     stage.send_on(await _counted_in(work, stage))
 
@@ -80,7 +81,7 @@ async def accept_search(request: SearchRequest, stage: StageContext) -> None:
         await stage.blobs.put(name, json.dumps(listed).encode())
         tracks = json.loads(await stage.blobs.get(name))
         m, n = max(len(tracks["queries"]), 1), len(tracks["candidates"])
-    wanted = pipeline.wanted_by_search(asked.depth, asked.stem_types)
+    wanted = pipeline.wanted_by_search(pipeline.depth_of(asked.profile, asked.depth), asked.stem_types)
     warnings = (NO_WEBHOOKS,) if asked.webhook_url else ()
     skipped = {"candidates_skipped": plan.candidates_skipped, "queries_skipped": plan.queries_skipped}
     totals = {"queries_total": m, "candidates_total": n, "pairs_total": m * n, **skipped}

@@ -10,7 +10,7 @@ import time
 
 from streams import cards, pipeline
 from streams.ids import track_id
-from streams.recognition import post
+from streams.posting import post
 from streams.records import Audio, Health, Problem, Track, Upload, Work
 from streams.settings import Settings
 from streams.stage import StageContext
@@ -84,9 +84,7 @@ async def _put_vectors(stage: StageContext, row: TrackRow, audio: Audio) -> None
 async def _put_postings(stage: StageContext, row: TrackRow, audio: Audio) -> None:
     for kind in pipeline.POSTED:
         if kind in stage.work.wanted and kind in audio.present:
-            index = cards.inverted_index_of(row.tenant, row.dataset_id, kind, stage.card, stage.separator)
-            packed = await stage.load(row.audio_id, kind)
-            await stage.heavy(post, stage.postings, index, row.track_id, packed)
+            await stage.heavy(post, stage.posted(kind), row.track_id, await stage.load(row.audio_id, kind))
 
 
 def _why(task: str, failed: dict[str, Problem]) -> Problem:

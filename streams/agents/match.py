@@ -15,17 +15,20 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from models.finding import Finding, finding, identical
+from models.finding import Finding, Found, finding, identical
+from models.form import Form
+from models.layers import Layered
 from models.library import Cohort
 from streams import cards, pipeline
 from streams.answers import Answer, say
 from streams.artifacts import job_name, unpack
 from streams.cohort import cohort_of
 from streams.errors import Unavailable
-from streams.matches import Candidate, compare_block, describe, score_block
+from streams.matches import Candidate, compare_block, compare_sections, describe, score_block
+from streams.melody import shared_melodies
 from streams.recognition import recognised
 from streams.records import Job, Match, SearchRequest
-from streams.sides import Query, candidates_of, hear, layers_of, queries_of, with_transforms
+from streams.sides import Query, candidates_of, depth_of, hear, layers_of, queries_of, with_transforms
 from streams.stage import StageContext
 
 BLOCK = 100  # candidates that are read and compared at a time: bounds the memory of a work
@@ -39,7 +42,10 @@ async def match(stage: StageContext) -> None:
         tracks = json.loads(await stage.blobs.get(job_name(stage.work.tenant, request.job_id, "tracks")))
     queries, candidates = await queries_of(stage, request, tracks), await candidates_of(stage, request, tracks)
     skipped = stage.work.candidates_skipped + len(tracks.get("candidates", candidates)) - len(candidates)
-    if len(candidates) <= stage.settings.exact_candidates_max:
+    if not layers_of(request):
+        for query in queries:
+            query.compared = sum(_is_other(query, candidate) for candidate in candidates)
+    elif len(candidates) <= stage.settings.exact_candidates_max:
         await _rank(stage, request, queries, candidates)
     else:
         for query in queries:
@@ -48,6 +54,8 @@ async def match(stage: StageContext) -> None:
     among = {layer: found for layer, found in cohorts.items() if found is not None}
     for query in queries:
         query.recordings = await recognised(stage, query, candidates)
+        if depth_of(request).melodies:
+            query.melodies = await shared_melodies(stage, query, candidates)
         matches = await _described(stage, request, query, candidates, among)
         answer = Answer(
             "completed",
@@ -94,23 +102,45 @@ async def _described(
 ) -> tuple[tuple[Match, dict[str, Any]], ...]:
     """All that is told of a query's best candidates, as records and as JSON, best first, `limit` of them."""
     mine, layers = await with_transforms(stage, query.heard), layers_of(request)
-    # By whichever layer: of the same rank the one that was found first.
-    best = [candidate for layer in layers for _, candidate in query.best.get(layer, [])]
-    best += [candidate for candidate in candidates if candidate.audio_id in query.recordings]
-    ranked = list({candidate.audio_id: candidate for candidate in best if _is_other(query, candidate)}.values())
-    found: list[tuple[Candidate, Finding]] = []
+    sections, stem_types = depth_of(request).sections, tuple(request.stem_types)
+    ranked, found = _chosen(query, candidates, layers, request.limit), list[tuple[Candidate, Finding]]()
     for first in range(0, len(ranked), BLOCK):
         block = [(candidate, await hear(stage, candidate, layers)) for candidate in ranked[first : first + BLOCK]]
         usable = [(candidate, await with_transforms(stage, heard)) for candidate, heard in block if heard is not None]
         theirs, verbose = [heard for _, heard in usable], request.verbose_output
-        comparisons = await stage.heavy(compare_block, mine, theirs, layers, stage.card, verbose=verbose, among=among)
-        for (candidate, _), layered in zip(usable, comparisons, strict=True):
-            recordings = query.recordings.get(candidate.audio_id, ())
-            told = finding(layered, recordings, mine.duration_s, candidate.duration_s)
+        layered: list[Layered | None] = [None] * len(usable)
+        if layers:
+            layered = list(
+                await stage.heavy(compare_block, mine, theirs, layers, stage.card, verbose=verbose, among=among)
+            )
+        forms: list[dict[str, Form]] = [{}] * len(usable)
+        if sections:
+            forms = await stage.heavy(compare_sections, mine, theirs, sections, stem_types)
+        for (candidate, _), by_windows, by_sections in zip(usable, layered, forms, strict=True):
+            heard = Found(
+                layered=by_windows,
+                recordings=query.recordings.get(candidate.audio_id, ()),
+                melodies=None if query.melodies is None else query.melodies.get(candidate.audio_id, ()),
+                forms=by_sections,
+            )
+            told = finding(heard, mine.duration_s, candidate.duration_s, tracks=len(candidates))
             found.append((candidate, identical(told, mine.duration_s) if _is_same(query, candidate) else told))
     found.sort(key=lambda pair: (-round(pair[1].score, 3), pair[0].uri))
     ranks = enumerate(found[: request.limit], 1)
     return tuple(describe(rank, candidate, told, stage.card) for rank, (candidate, told) in ranks)
+
+
+def _chosen(query: Query, candidates: list[Candidate], layers: tuple[str, ...], limit: int) -> list[Candidate]:
+    """The candidates that are worth being compared in full: by whichever layer, each once.
+
+    Of those that windows rank alike the first found counts. Where nothing else ranks them, the rest has no score.
+    """
+    best = [candidate for layer in layers for _, candidate in query.best.get(layer, [])]
+    known = query.recordings.keys() | (query.melodies or {}).keys()
+    best += [candidate for candidate in candidates if candidate.audio_id in known]
+    if not layers:
+        best += sorted(candidates, key=lambda candidate: candidate.uri)[: limit + 1]
+    return list({candidate.audio_id: candidate for candidate in best if _is_other(query, candidate)}.values())
 
 
 def _is_same(query: Query, candidate: Candidate) -> bool:

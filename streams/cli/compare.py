@@ -10,12 +10,10 @@ import typer
 from streams.cli.matches import show
 from streams.cli.output import AsJson, Depth, Encoder, Stems, document, table, tell
 from streams.errors import Defect, Invalid
-from streams.pipeline import layers_of
+from streams.pipeline import DEPTHS, layers_of
 
 if TYPE_CHECKING:
-    from models.card import Card
     from models.hear import Decoded
-    from models.verdict import Features
 
 
 def compare(
@@ -36,20 +34,26 @@ def compare(
         _compare_drums(query, candidate, as_json)
         return
     from models import hear
-    from models.finding import finding, identical
+    from models.errors import WrongWeights
+    from models.finding import Found, finding, identical
     from models.layers import compare_layers
     from models.recognise import recordings
     from streams import cards, matches
     from streams.check import check_depth
+    from streams.cli.listening import forms_of, listen, melodies_of
 
     check_depth(depth, stem)
-    layers, card = layers_of(depth, stem), cards.current(encoder)
+    asked, stems, card = DEPTHS[depth], tuple(stem), cards.current(encoder)
     tracks = [decoded(path) for path in (query, candidate)]
-    heard, against = (_heard(track, layers, card) for track in tracks)
+    try:
+        mine, theirs = (listen(track, asked, stems, card) for track in tracks)
+    except WrongWeights as error:
+        raise Defect(error.message, error.remedy) from None
+    durations_s, layers = (tracks[0].duration_s, tracks[1].duration_s), layers_of(asked, stems)
+    layered = next(compare_layers(mine.windows, [theirs.windows], layers, card)) if layers else None
     peaks = [hear.fingerprint_track(track.flac) for track in tracks]
-    durations_s = tracks[0].duration_s, tracks[1].duration_s
-    (layered,) = compare_layers(heard, [against], layers, card)
-    told = finding(layered, recordings(*peaks), *durations_s)
+    found = Found(layered, recordings(*peaks), melodies_of(mine, theirs), forms_of(mine, theirs))
+    told = finding(found, *durations_s)
     if query.read_bytes() == candidate.read_bytes() and not tracks[0].health.silent:
         told = identical(told, durations_s[0])
     about = matches.Candidate(str(candidate), None, "", candidate.name, None, None, durations_s[1], {})
@@ -57,13 +61,14 @@ def compare(
     if html is not None:
         from streams.evidence_card import Side, evidence_card
 
-        mine, theirs = (
-            Side(path.name, track.flac, track.envelope, mix.cqt, mix.latents, track.duration_s)
-            for path, track, mix in zip(
-                (query, candidate), tracks, (heard["full_audio"], against["full_audio"]), strict=True
+        sides = (
+            Side(path.name, one.track.flac, one.track.envelope, mix.cqt, mix.latents, one.track.duration_s)
+            for path, one, mix in (
+                (query, mine, mine.windows["full_audio"]),
+                (candidate, theirs, theirs.windows["full_audio"]),
             )
         )
-        _write(html, evidence_card(mine, theirs, match, card))
+        _write(html, evidence_card(next(sides), next(sides), match, card))
     if as_json:
         document({"query": str(query), "candidate": str(candidate), "model_version": card.model_version, **match})
         return
@@ -92,48 +97,6 @@ def _compare_drums(query: Path, candidate: Path, as_json: bool) -> None:
         document({**about, "rhythm_agreement": alike})
         return
     table(("query", "candidate", "rhythm_agreement"), [(query.name, candidate.name, f"{alike:.3f}")])
-
-
-def _heard(track: Decoded, layers: tuple[str, ...], card: Card) -> dict[str, Features]:
-    """What is heard of a track, by layer; a stem that it does not have is not there."""
-    from models import hear
-    from models.errors import WrongWeights
-    from models.verdict import Features
-
-    try:
-        encoded = hear.encode_track(track.flac, card)
-        found = {"full_audio": Features(encoded.cqt, encoded.latents, track.duration_s)}
-        if len(layers) > 1:
-            found |= _stems(track, layers, card)
-    except WrongWeights as error:
-        raise Defect(error.message, error.remedy) from None
-    return found
-
-
-def _stems(track: Decoded, layers: tuple[str, ...], card: Card) -> dict[str, Features]:
-    from models import hear, rhythm_card
-    from models.latents import latents
-    from models.stems import PITCHED
-    from models.verdict import Features
-    from streams import cards
-    from streams.cli.place import configured
-
-    settings = configured()
-    separator = cards.current_separator(settings.separator)
-    folder = cards.weights_folder(separator, settings)
-    separated = hear.separate_track(track.flac, separator, card.hearing, folder)
-    found = {}
-    for layer in layers:
-        if layer in PITCHED:
-            cqt = separated.cqts[PITCHED.index(layer)]
-            found[layer] = Features(cqt, latents(cqt, card), track.duration_s)
-        elif layer == "drums":
-            found[layer] = Features(
-                None,
-                hear.encode_drums(separated.flac, rhythm_card.load(), present=separated.presence["drums"].present),
-                track.duration_s,
-            )
-    return found
 
 
 def _write(path: Path, page: str) -> None:

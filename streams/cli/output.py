@@ -21,10 +21,18 @@ Encoder = Annotated[
 
 
 Depth = Annotated[
-    str, typer.Option("--depth", help="track: the full mix; light_stem: and vocals, accompaniment; stem: and --stem.")
+    str,
+    typer.Option(
+        "--depth",
+        help="track: the full mix; light_stem: and vocals, accompaniment; stem: and --stem; motif: melodies; "
+        "section: section upon section; stem_section: of --stem.",
+    ),
 ]
 Stems = Annotated[
-    list[str], typer.Option("--stem", metavar="NAME", help="At depth stem, one or more: vocals, bass, drums, other.")
+    list[str],
+    typer.Option(
+        "--stem", metavar="NAME", help="At depths stem and stem_section, one or more: vocals, bass, drums, other."
+    ),
 ]
 
 

@@ -32,6 +32,7 @@ def test_a_version_that_is_not_shipped_is_named():
 def test_only_what_an_encoder_makes_is_named_after_it():
     named = {kind: {cards.version_of(kind, cards.pinned(*version), UNET) for version in VERSIONS} for kind in KINDS}
     once = {"waveform", "envelope", "fingerprint", "cqt", "stems", "stem_cqt", "stem_drums", "voice"}
+    once |= {"motif", "contour", "section", "stem_section"}
     assert {kind: len(versions) for kind, versions in named.items()} == {
         kind: 1 if kind in once else 3 for kind in KINDS
     }
@@ -41,7 +42,7 @@ def test_only_what_is_made_of_stems_is_named_after_their_separator():
     card = cards.current("type2")
     other = replace(UNET, model_version="unet-2")
     changed = {kind for kind in KINDS if cards.version_of(kind, card, UNET) != cards.version_of(kind, card, other)}
-    assert changed == {kind for kind in KINDS if kind.startswith("stem")} | {"voice"}
+    assert changed == {kind for kind in KINDS if kind.startswith("stem")} | {"voice", "motif", "contour"}
 
 
 @pytest.mark.parametrize("name", cards.SEPARATORS)

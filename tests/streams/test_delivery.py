@@ -35,7 +35,9 @@ AUDIO = Audio(role="track", audio_id="ab" * 32, blob_uri="file:///a.wav", filena
 
 def work_of(request, audios=(AUDIO,), **fields):
     is_upload = isinstance(request, Upload)
-    wanted = pipeline.wanted_by_ingest(request.tasks) if is_upload else pipeline.wanted_by_search("track")
+    wanted = (
+        pipeline.wanted_by_ingest(request.tasks) if is_upload else pipeline.wanted_by_search(pipeline.DEPTHS["track"])
+    )
     return Work(
         event_id="w-1", tenant="acme", job=Job(id="job-1" if is_upload else "job-2", index=0, size=1), lane="bulk",
         request=codec.encode(request), model_version="classical-0", audios=audios, wanted=tuple(sorted(wanted)),

@@ -7,6 +7,7 @@ from streams import pipeline
 from streams.pipeline import Artifact, Stage, next_stage
 
 INGEST = pipeline.wanted_by_ingest(["full_audio_latent"])
+TRACK, STEM, LIGHT = (pipeline.DEPTHS[name] for name in ("track", "stem", "light_stem"))
 
 
 def way(wanted, present=(), failed=(), limit=20):
@@ -24,14 +25,14 @@ def test_a_new_track_passes_every_stage_of_an_ingest_in_order():
 
 
 def test_a_query_is_heard_and_then_matched():
-    assert way(pipeline.wanted_by_search("track")) == ["decode", "fingerprint", "encode", "match"]
+    assert way(pipeline.wanted_by_search(TRACK)) == ["decode", "fingerprint", "encode", "match"]
 
 
 @pytest.mark.parametrize("task", [task for task in pipeline.TASKS if "stem" in task])
 def test_a_task_that_needs_stems_brings_the_separator_and_no_other_does(task):
     assert way(pipeline.wanted_by_ingest([task])) == ["decode", "fingerprint", "separate", "encode", "index"]
-    assert pipeline.needs_stems([task])
-    assert not pipeline.needs_stems(["full_audio_latent"])
+    assert pipeline.separates(pipeline.wanted_by_ingest([task]))
+    assert not pipeline.separates(INGEST)
 
 
 def test_a_later_task_adds_only_what_is_missing():
@@ -43,14 +44,30 @@ def test_a_later_task_adds_only_what_is_missing():
 
 
 def test_a_depth_names_its_layers_and_what_a_dataset_must_have():
-    assert pipeline.layers_of("track", ["bass"]) == ("full_audio",)
-    assert pipeline.layers_of("light_stem", ["bass"]) == ("full_audio", "vocals", "accompaniment")
-    assert pipeline.layers_of("stem", ["bass", "drums", "bass"]) == ("full_audio", "bass", "drums")
-    assert pipeline.needed_by_search("stem", ["bass"]) == ({"full_audio_latent"}, {"stem_bass"})
-    assert pipeline.needed_by_search("light_stem", ()) == ({"full_audio_latent"}, {"stem_vocals", "light_stem"})
-    assert pipeline.wanted_by_search("stem", ["drums"]) >= {"full_audio_latent", "stem_drums", "cqt"}
-    assert not {"stem_vocals", "voice"} & pipeline.wanted_by_search("track")
-    assert "voice" in pipeline.wanted_by_search("light_stem") - pipeline.wanted_by_search("stem", ["bass"])
+    assert pipeline.layers_of(TRACK, ["bass"]) == ("full_audio",)
+    assert pipeline.layers_of(LIGHT, ["bass"]) == ("full_audio", "vocals", "accompaniment")
+    assert pipeline.layers_of(STEM, ["bass", "drums", "bass"]) == ("full_audio", "bass", "drums")
+    assert pipeline.needed_by_search(STEM, ["bass"]) == ({"full_audio_latent"}, {"stem_bass"})
+    assert pipeline.needed_by_search(LIGHT, ()) == ({"full_audio_latent"}, {"stem_vocals", "light_stem"})
+    assert pipeline.wanted_by_search(STEM, ["drums"]) >= {"full_audio_latent", "stem_drums", "cqt"}
+    assert not {"stem_vocals", "voice"} & pipeline.wanted_by_search(TRACK)
+    assert "voice" in pipeline.wanted_by_search(LIGHT) - pipeline.wanted_by_search(STEM, ["bass"])
+
+
+def test_melodies_and_sections_need_their_tasks_and_what_these_bring():
+    motif, section, stem_section = (pipeline.DEPTHS[name] for name in ("motif", "section", "stem_section"))
+    assert pipeline.needed_by_search(motif, ["bass"]) == ({"motif"},)
+    assert pipeline.needed_by_search(section, ["bass"]) == ({"full_audio_latent"}, {"section"})
+    assert pipeline.needed_by_search(stem_section, ["bass"]) == ({"full_audio_latent"}, {"stem_bass"}, {"section"})
+    assert pipeline.needed_by_search(pipeline.COMPREHENSIVE, ()) == (
+        {"full_audio_latent"}, {"stem_vocals", "light_stem"}, {"motif"},
+    )  # fmt: skip
+    assert way(pipeline.wanted_by_search(motif)) == ["decode", "fingerprint", "separate", "motif", "match"]
+    assert way(pipeline.wanted_by_search(section)) == ["decode", "fingerprint", "encode", "section", "match"]
+    assert not pipeline.separates(pipeline.wanted_by_search(section))
+    assert pipeline.separates(pipeline.wanted_by_search(stem_section))
+    assert way(pipeline.wanted_by_ingest(["motif"])) == ["decode", "fingerprint", "separate", "motif", "index"]
+    assert way(pipeline.wanted_by_ingest(["section"])) == ["decode", "fingerprint", "separate", "section", "index"]
 
 
 def test_a_track_that_was_heard_before_goes_straight_to_the_index():
@@ -72,7 +89,8 @@ def test_what_failed_is_not_tried_again():
 def test_a_failure_spoils_all_that_is_made_from_it_and_nothing_else():
     assert pipeline.spoiled_by("full_audio_latent") == {"full_audio_latent"}
     assert pipeline.spoiled_by("cqt") == {"cqt", "full_audio_latent"}
-    assert pipeline.spoiled_by("stem_cqt") == {"stem_cqt", *(f"stem_{name}" for name in (*PITCHED, "drums")), "voice"}
+    stems = {f"stem_{name}" for name in (*PITCHED, "drums")}
+    assert pipeline.spoiled_by("stem_cqt") == {"stem_cqt", *stems, "voice", "motif", "contour"}
     assert pipeline.spoiled_by("waveform") >= {"waveform", "cqt", "full_audio_latent", "stems", "stem_drums"}
     assert "envelope" not in pipeline.spoiled_by("waveform")
 

@@ -72,7 +72,7 @@ ONE_TO_N = {"search_type": "1:n", "query_url": "BLOB", "candidate_dataset_name":
         ({**ONE_TO_N, "limit": 1_001}, 400, "validation-failed", ["#/limit"]),
         ({**ONE_TO_N, "limit": "3", "depth": "nope"}, 400, "validation-failed", ["#/limit", "#/depth"]),
         ({**ONE_TO_N, "stem_types": []}, 400, "validation-failed", ["#/stem_types"]),
-        ({**ONE_TO_N, "depth": "motif"}, 400, "validation-failed", ["#/depth"]),
+        ({**ONE_TO_N, "depth": "motif"}, 400, "depth-not-ingested", None),
         ({**ONE_TO_N, "verbose_output": "yes"}, 400, "validation-failed", ["#/verbose_output"]),
         ({**ONE_TO_N, "webhook_url": "https://x.example"}, 400, "webhook-url-not-allowed", None),
         ({**ONE_TO_N, "query_url": "../x"}, 400, "invalid-blob-name", None),
@@ -91,11 +91,22 @@ async def test_a_wrong_request_starts_nothing(
     assert api.broker.published == []
 
 
-@pytest.mark.parametrize("path", ["comprehensive1/type1", "comprehensive1/type2"])
-async def test_what_is_not_built_is_refused_by_name(api: Api, blob: str, path: str) -> None:
-    status, answer, _ = await api.call("POST", f"/trace/v1/{path}", json={**ONE_TO_N, "query_url": blob})
-    assert (status, answer["code"]) == (400, "validation-failed")
-    assert "is not built yet" in answer["detail"]
+async def test_a_comprehensive_search_says_which_tasks_it_needs(api: Api, blob: str) -> None:
+    status, answer, _ = await api.call("POST", "/trace/v1/comprehensive1/type2", json={**ONE_TO_N, "query_url": blob})
+    assert (status, answer["code"]) == (400, "depth-not-ingested")
+    for task in ("full_audio_latent", "light_stem or stem_vocals", "motif"):
+        assert task in answer["detail"]
+
+
+async def test_a_comprehensive_search_is_a_job_of_its_own_kind(api: Api, blob: str) -> None:
+    body = {"search_type": "1:1", "query_url": blob, "candidate_url": blob}
+    status, answer, _ = await api.call("POST", "/trace/v1/comprehensive1/type2", json=body)
+    assert (status, answer["data"]["usecase_id"]) == (202, "comprehensive1")
+    [asked] = api.broker.records("search_request")
+    assert asked.profile == "comprehensive1"
+    job_id = answer["data"]["job_id"]
+    status, answer, _ = await api.call("GET", f"/trace/v1/comprehensive1/jobs/{job_id}")
+    assert (status, answer["data"]["usecase_id"]) == (200, "comprehensive1")
 
 
 async def test_datasets_of_different_model_versions_are_not_compared(api: Api, blob: str) -> None:

@@ -1,0 +1,105 @@
+"""Two files heard here and now, as far as a depth asks for it: what the pipeline's stages would store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models import hear, rhythm_card
+from models.form import Form, compare_forms
+from models.latents import latents
+from models.melodies import LAYERS, Melodies, SharedMelody, heard, shared
+from models.sections import Structure
+from models.stems import PITCHED
+from models.verdict import Features
+from streams import cards, pipeline
+from streams.cli.place import configured
+
+if TYPE_CHECKING:
+    from models.card import Card
+    from models.hear import Decoded, Separated
+
+
+@dataclass(frozen=True, slots=True)
+class Listened:
+    """One file.
+
+    Attributes:
+        windows: by layer; a stem that it does not have is not there.
+        melodies: None where they were not asked for.
+        structures: of the mix, or of each stem that was asked for.
+    """
+
+    track: Decoded
+    windows: dict[str, Features]
+    melodies: Melodies | None = None
+    structures: dict[str, Structure] = field(default_factory=dict)
+
+
+def listen(track: Decoded, depth: pipeline.Depth, stem_types: tuple[str, ...], card: Card) -> Listened:
+    """Raises: `WrongWeights`, `MissingWeights`."""
+    encoded = hear.encode_track(track.flac, card)
+    windows = {"full_audio": Features(encoded.cqt, encoded.latents, track.duration_s)}
+    separated = None
+    if pipeline.separates(pipeline.wanted_by_search(depth, stem_types)):
+        separated = _separated(track, card)
+        layers = [layer for layer in pipeline.layers_of(depth, stem_types) if layer != "full_audio"]
+        windows |= {layer: _windows(separated, layer, track.duration_s, card) for layer in layers}
+    melodies = None
+    if depth.melodies and separated is not None:
+        melodies = hear.hear_melodies(track.flac, separated.flac, sung=separated.presence["vocals"].present)
+    return Listened(track, windows, melodies, _structures(track, separated, depth, stem_types))
+
+
+def melodies_of(query: Listened, candidate: Listened) -> tuple[SharedMelody, ...] | None:
+    """What both share, the least likely by chance first; None where it was not asked for."""
+    if query.melodies is None or candidate.melodies is None:
+        return None
+    found = [
+        one
+        for layer in LAYERS
+        for one in shared(
+            heard(query.melodies.events, query.melodies.contours, layer, query.track.duration_s),
+            heard(candidate.melodies.events, candidate.melodies.contours, layer, candidate.track.duration_s),
+            layer,
+            None,
+        )
+    ]
+    return tuple(sorted(found, key=lambda one: one.p_chance))
+
+
+def forms_of(query: Listened, candidate: Listened) -> dict[str, Form]:
+    return {
+        layer: compare_forms(mine, candidate.structures[layer])
+        for layer, mine in query.structures.items()
+        if layer in candidate.structures
+    }
+
+
+def _separated(track: Decoded, card: Card) -> Separated:
+    settings = configured()
+    separator = cards.current_separator(settings.separator)
+    return hear.separate_track(track.flac, separator, card.hearing, cards.weights_folder(separator, settings))
+
+
+def _windows(separated: Separated, layer: str, duration_s: float, card: Card) -> Features:
+    if layer == "drums":
+        present = separated.presence["drums"].present
+        return Features(None, hear.encode_drums(separated.flac, rhythm_card.load(), present=present), duration_s)
+    cqt = separated.cqts[PITCHED.index(layer)]
+    return Features(cqt, latents(cqt, card), duration_s)
+
+
+def _structures(
+    track: Decoded, separated: Separated | None, depth: pipeline.Depth, stem_types: tuple[str, ...]
+) -> dict[str, Structure]:
+    if not depth.sections:
+        return {}
+    mix = hear.hear_structure(track.flac)
+    if depth.sections == "mix" or separated is None:
+        return {"full_audio": mix}
+    harmony = hear.hear_stem_harmony(separated.flac, np.asarray(mix.beats_s, np.float32))
+    wanted = [name for name in hear.HARMONIC_STEMS if name in stem_types]
+    return {name: Structure(mix.sections, mix.beats_s, harmony[hear.HARMONIC_STEMS.index(name)]) for name in wanted}

@@ -1,0 +1,183 @@
+"""Every depth and every kind of search on two recorded pieces in several arrangements, as records and as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from models import separate as separation
+from streams import pipeline
+from streams.mend import Stores, mend
+from tests import signals
+from tests.quality.clips import clips
+from tests.streams.agents.test_stems import by_height
+
+TASKS = tuple(pipeline.TASKS)
+BLOCKS = {
+    "track": {"full_audio_latent_scores"},
+    "light_stem": {"full_audio_latent_scores", "vocal_latent_scores", "accompaniment_latent_scores"},
+    "stem": {"full_audio_latent_scores", "vocal_latent_scores"},
+    "motif": {"motif_matches"},
+    "section": {"full_audio_latent_scores", "section_matches"},
+    "stem_section": {"full_audio_latent_scores", "stem_section_matches"},
+    "comprehensive1": {
+        "full_audio_latent_scores", "vocal_latent_scores", "accompaniment_latent_scores", "motif_matches",
+    },
+}  # fmt: skip
+EVERY_BLOCK = set.union(*BLOCKS.values())
+
+
+@pytest.fixture(scope="module")
+def inbox(tmp_path_factory):
+    """`one` and `again` are one piece in two arrangements, `other` is another."""
+    folder = tmp_path_factory.mktemp("depths")
+    chosen = [clip for clip in clips() if clip.composition == clips()[0].composition][:2]
+    chosen.append(next(clip for clip in clips() if clip.composition != clips()[0].composition))
+    for name, clip in zip(("one", "again", "other"), chosen, strict=True):
+        (folder / f"{name}.wav").write_bytes(signals.wav(clip.samples()))
+    (folder / "silence.wav").write_bytes(signals.wav(signals.silence(10.0)))
+    return folder
+
+
+@pytest.fixture
+async def full(way, monkeypatch):
+    """A dataset with everything that can be made of three tracks, by a separator that tells stems by their height."""
+    monkeypatch.setattr(separation, "separate", by_height)
+    await way.ingest("again", "other", tasks=TASKS)
+    return way
+
+
+async def found(way, result):
+    return json.loads(await way.resources.blobs.get(result.details_uri))["matches"]
+
+
+def asked(depth):
+    return {"profile": "comprehensive1"} if depth == "comprehensive1" else {"depth": depth}
+
+
+def numbers_are_told_alike(result, documents):
+    for record, document in zip(result.matches, documents, strict=True):
+        assert (record.id, record.score, record.verdict) == (document["id"], document["score"], document["verdict"])
+        assert (record.metric, record.layer) == (document["payload"]["metric"], document["payload"]["layer"])
+        assert [evidence.model_dump() for evidence in record.evidence] == document["evidence"]
+        assert 0 <= document["score"] <= 1
+        assert document["p_chance"] is None or 0 < document["p_chance"] <= 1
+
+
+@pytest.mark.parametrize("depth", BLOCKS)
+async def test_one_to_many(full, depth):
+    (result,) = await full.search("1:n", query_uri=full.uri("one"), candidate_dataset_name="demo", **asked(depth))
+    documents = await found(full, result)
+    assert (result.status, result.candidates_compared, len(documents)) == ("completed", 2, 2)
+    numbers_are_told_alike(result, documents)
+    assert all(EVERY_BLOCK & set(document) == BLOCKS[depth] for document in documents)
+    assert documents[0]["payload"]["filename"] == "again.wav"
+    assert documents[0]["score"] > documents[1]["score"]
+
+
+@pytest.mark.parametrize("depth", BLOCKS)
+async def test_one_to_one_needs_nothing_ingested(way, monkeypatch, depth):
+    monkeypatch.setattr(separation, "separate", by_height)
+    uris = {"query_uri": way.uri("one"), "candidate_uri": way.uri("again")}
+    (result,) = await way.search("1:1", **uris, **asked(depth))
+    documents = await found(way, result)
+    assert len(documents) == 1
+    numbers_are_told_alike(result, documents)
+    assert EVERY_BLOCK & set(documents[0]) == BLOCKS[depth]
+
+
+@pytest.mark.parametrize("depth", BLOCKS)
+async def test_many_to_many(full, depth):
+    names = {"query_dataset_name": "demo", "candidate_dataset_name": "demo"}
+    results = await full.search("m:n", **names, **asked(depth))
+    assert [result.job.index for result in results] == [0, 1]
+    for result in results:
+        documents = await found(full, result)
+        assert len(documents) == 1, "its pair with itself is left out"
+        numbers_are_told_alike(result, documents)
+        assert EVERY_BLOCK & set(documents[0]) == BLOCKS[depth]
+
+
+@pytest.mark.parametrize("depth", ["motif", "section", "stem_section", "comprehensive1"])
+async def test_silence_matches_nothing_at_any_depth(full, depth):
+    (result,) = await full.search("1:n", query_uri=full.uri("silence"), candidate_dataset_name="demo", **asked(depth))
+    assert {(match.score, match.verdict) for match in result.matches} == {(0.0, "no_relation")}
+
+
+async def test_a_track_with_its_own_bytes_is_the_same_recording_at_every_depth(full):
+    for depth in BLOCKS:
+        uris = {"query_uri": full.uri("one"), "candidate_uri": full.uri("one")}
+        (result,) = await full.search("1:1", f"same-{depth}", **uris, **asked(depth))
+        assert (result.matches[0].score, result.matches[0].verdict) == (1.0, "same_recording")
+
+
+async def test_sections_are_told_with_letters_that_are_sure_to_a_degree_and_guesses_that_say_so(full):
+    uris = {"query_uri": full.uri("one"), "candidate_uri": full.uri("one")}
+    (result,) = await full.search("1:1", **uris, depth="section")
+    (first,) = await found(full, result)
+    block = first["section_matches"]
+    assert block["total_matches"] == len(block["matches"]) > 0
+    for item in block["matches"]:
+        for section in (item["query_section"], item["candidate_section"]):
+            assert section["label"].isalpha()
+            assert 0 <= section["label_confidence"] <= 1
+            assert 0 <= section["start_s"] < section["end_s"]
+            assert section["guess"] is None or 0 < section["guess"]["confidence"] < 1
+    indexes = [item["query_section"]["index"] for item in block["matches"]]
+    assert indexes == sorted(indexes), "in the order of both tracks"
+
+
+async def test_stems_that_have_no_harmony_have_no_sections(full):
+    fields = {"depth": "stem_section", "stem_types": ("drums", "bass")}
+    (result,) = await full.search("1:n", query_uri=full.uri("one"), candidate_dataset_name="demo", **fields)
+    (first, _) = await found(full, result)
+    assert set(first["stem_section_matches"]) == {"bass"}
+
+
+async def test_a_melody_in_another_key_and_at_another_tempo_is_found_and_placed(way, monkeypatch, inbox):
+    rng = np.random.default_rng(5)
+    notes = tuple(int(note) for note in np.cumsum(rng.choice((-4, -3, -2, -1, 1, 2, 3, 5), 32)) % 17 - 4)
+    strangers = {f"stranger{seed}": tuple(np.random.default_rng(seed).integers(-7, 8, 32)) for seed in range(4)}
+    (inbox / "tune.wav").write_bytes(signals.wav(signals.tune(notes, repeats=1)))
+    higher = signals.tune(notes, repeats=1, transposition=5, tempo_bpm=132.0, timbre="string")
+    (inbox / "higher.wav").write_bytes(signals.wav(higher))
+    for name, played in strangers.items():
+        (inbox / f"{name}.wav").write_bytes(signals.wav(signals.tune(played, repeats=1)))
+    monkeypatch.setattr(separation, "separate", by_height)
+    await way.ingest("tune", *strangers, tasks=("motif",))
+    (result,) = await way.search("1:n", query_uri=way.uri("higher"), candidate_dataset_name="demo", depth="motif")
+    assert result.matches[0].filename == "tune.wav"
+    documents = await found(way, result)
+    items = documents[0]["motif_matches"]["full_audio"]["matches"]
+    assert items[0]["transposition_semitones"] % 12 == 5, "octaves are heard less surely"
+    assert items[0]["tempo_ratio"] == pytest.approx(1.1, abs=0.03)
+    assert items[0]["commonness"] == pytest.approx(1 / 5, abs=0.01)
+    (mine, theirs) = items[0]["query_audio_timestamps"], items[0]["candidate_audio_timestamps"]
+    assert theirs[0][0] == pytest.approx(1.1 * mine[0][0], abs=0.5)
+
+
+async def test_lost_postings_of_melodies_are_written_again(full):
+    resources = full.resources
+    stores = Stores(resources.catalogue, resources.vectors, resources.postings, resources.blobs)
+    for path in resources.settings.postings_folder.rglob("*.segment"):
+        path.unlink()
+    assert (await mend(stores)).written == 2
+    (result,) = await full.search("1:n", query_uri=full.uri("one"), candidate_dataset_name="demo", depth="motif")
+    assert result.matches[0].filename == "again.wav"
+
+
+async def test_a_later_task_adds_its_stage_alone(way, monkeypatch):
+    monkeypatch.setattr(separation, "separate", by_height)
+    await way.ingest("one", tasks=("light_stem",))
+    await way.ingest("one", dataset="demo", encoder_type="type1", tasks=("motif",))
+    assert way.passed == ["uploads", "work.bulk.motif", "work.bulk.index"]
+
+
+async def test_sections_that_cannot_be_made_take_no_other_task_with_them(way, monkeypatch):
+    monkeypatch.setattr(separation, "separate", by_height)
+    monkeypatch.setattr("models.hear.structure", lambda *_: 1 / 0)
+    await way.ingest("one", tasks=("full_audio_latent", "motif", "section"))
+    dataset = await way.resources.catalogue.dataset_by_name("acme", "demo")
+    assert dataset.ingested_tasks == ("full_audio_latent", "motif")
