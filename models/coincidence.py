@@ -95,8 +95,8 @@ def stretch(query: Points, reference: Points, start: Alignment) -> Stretch | Non
 def beat_chance(query: Points, reference: Points, found: Stretch) -> float:
     """How many of a stretch's peaks find another one where it is shifted by what may be a beat.
 
-    Music on a grid has its peaks on its beats. Two tracks of one tempo then lie upon each other wherever their beats do,
-    and nowhere else: what chance rates count, which are taken between the beats, too.
+    Music on a grid has its peaks on its beats: two tracks of one tempo lie upon each other as soon as their beats do,
+    and the shifts that chance is counted at fall between the beats.
     """
     behind_s = float(np.nextafter(query.times_s[found.last], np.inf))
     both = _both(query.between(float(query.times_s[found.first]), behind_s), reference)
@@ -252,8 +252,11 @@ def _beat_chance(both: Both, alignment: Alignment) -> float:
 
 @njit(cache=True)
 def _heaviest(matches: NDArray[np.int64], chance: float) -> tuple[int, int, float]:
-    """First and last peak of the run that speaks most for a true stretch, and how much, in nats: Kadane's maximum sum of
-    the log-likelihood ratios of `_GAIN` more matches than chance gives. Both are matched; (0, -1, 0) of no matches."""
+    """First and last peak of the run that speaks most for a true stretch, and how much, in nats.
+
+    It is Kadane's maximum sum of the log-likelihood ratios of `_GAIN` more matches than chance gives. Both peaks are
+    matched; no matches give (0, -1, 0).
+    """
     hit = min(_MOST_HIT, chance + _GAIN)
     gain, loss = np.log(hit / chance), np.log((1 - hit) / (1 - chance))
     best, first, last = 0.0, 0, -1

@@ -22,14 +22,11 @@ from models.presence import Presence, presence
 from models.rhythm import rhythm
 from models.rhythm_card import RhythmCard
 from models.sections import RATE_HZ as STRUCTURE_RATE_HZ
-from models.sections import Structure, harmony_of, structure
+from models.sections import Structure, structure
 from models.separators import SeparatorCard
 from models.verdict import Features, compare
 from models.voice import voice
 from models.voice_card import VoiceCard
-
-
-HARMONIC_STEMS = ("vocals", "bass", "other")  # whose sections are compared; drums have no harmony
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +133,9 @@ def hear_melodies(flac: bytes, stems_flac: bytes, *, sung: bool) -> Melodies:
     return melodies({"full_audio": mix, "vocals": vocals, "accompaniment": layers["accompaniment"]})
 
 
-def hear_structure(flac: bytes) -> Structure:
-    """The sections of a stored waveform."""
-    return structure(from_flac(flac, STRUCTURE_RATE_HZ, 1))
-
-
-def hear_stem_harmony(stems_flac: bytes, beats_s: NDArray[np.float32]) -> NDArray[np.float16]:
-    """The harmony of each of `HARMONIC_STEMS` on the beats of its mix, float16 (3, beats, 24)."""
-    apart = stems.stems_from_flac(stems_flac)
-    return np.stack([harmony_of(apart[name], beats_s) for name in HARMONIC_STEMS])
+def hear_structure(flac: bytes, cqt: Cqt) -> Structure:
+    """The sections of a stored waveform, whose constant-Q transform is stored too."""
+    return structure(from_flac(flac, STRUCTURE_RATE_HZ, 1), cqt)
 
 
 def encode_drums(flac: bytes, card: RhythmCard, *, present: bool) -> Latents:

@@ -56,6 +56,7 @@ class Recording:
         transposition_error_semitones: one standard error.
         time_error_s: of the alignment in its middle, one standard error.
         landmarks: common peaks.
+        share: 0..1, of the query's peaks on the stretch.
         score: log-likelihood ratio in nats, the lower of what the chance rates of the whole query and of the stretch's
             surroundings give: of a stretch that is more tonal than the rest, more coincides by chance.
         whole: it covers 70 % of what sounds in the query.
@@ -72,6 +73,7 @@ class Recording:
     transposition_error_semitones: float
     time_error_s: float
     landmarks: int
+    share: float
     score: float
     whole: bool
     exact: bool
@@ -226,6 +228,7 @@ def _told(query: Points, found: Stretch, more: float) -> Recording | None:
         transposition_error_semitones=found.raised_error / BANDS_PER_SEMITONE,
         time_error_s=found.offset_error_s,
         landmarks=found.matched,
+        share=found.matched / (found.last - found.first + 1),
         score=score,
         whole=whole,
         exact=exact,

@@ -104,14 +104,14 @@ def pack_structure(found: Structure) -> bytes:
     return pack(found.harmony, {"beats_s": beats_s, "sections": [asdict(section) for section in found.sections]})
 
 
-def unpack_structure(data: bytes, stem_harmony: NDArray[np.float16] | None = None) -> Structure:
-    """A track's structure, or with the harmony of one of its stems that stem's."""
-    from models.sections import Section, Structure
+def unpack_structure(data: bytes, stem_cqt: NDArray[np.uint8] | None = None) -> Structure:
+    """A track's structure, or with the transform of one of its stems that stem's."""
+    from models.sections import Section, Structure, harmony_of_cqt
 
     stored = unpack(data)
     sections = tuple(Section(**section) for section in stored.meta["sections"])
-    harmony = stored.array if stem_harmony is None else stem_harmony
-    return Structure(sections, np.asarray(stored.meta["beats_s"], np.float32), harmony)
+    beats_s = np.asarray(stored.meta["beats_s"], np.float32)
+    return Structure(sections, beats_s, stored.array if stem_cqt is None else harmony_of_cqt(stem_cqt, beats_s))
 
 
 def unpack(data: bytes) -> Stored:

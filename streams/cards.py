@@ -99,8 +99,7 @@ def version_of(kind: str, card: Card, separator: SeparatorCard) -> str:
         "stem encoder": f"{encoder}-{stems}",
         "stem rhythm": f"{rhythm.model_version}-{rhythm.sha256[:8]}-{stems}",
         "melody": f"{MELODY}-{stems}",
-        "form": FORM,
-        "stem form": f"{FORM}-{stems}",
+        "form": f"{FORM}-{card.hearing.cqt_hash}",
         "stem voice": f"{voice.model_version}-{voice.sha256[:8]}-{stems}",
     }
     return versions[next(artifact.version for artifact in pipeline.ARTIFACTS if artifact.kind == kind)]

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from models.align import Alignment
 from models.card import Card
-from models.finding import FINGERPRINT, MOTIF, SECTION, UNPROVEN, Finding, recognised_score
+from models.finding import FINGERPRINT, MOTIF, SECTION, UNPROVEN, Finding, landmark_score
 from models.form import Form, compare_forms
-from models.hear import HARMONIC_STEMS
 from models.layers import DRUMS, Layered, compare_layers
 from models.library import Cohort
 from models.melodies import SharedMelody
@@ -96,7 +95,7 @@ def compare_sections(
     query: Heard, candidates: list[Heard], sections: str, stem_types: tuple[str, ...]
 ) -> list[dict[str, Form]]:
     """Sections upon sections, of the mix or of stems; none where a side has none. Runs in the heavy child."""
-    layers = ("full_audio",) if sections == "mix" else tuple(name for name in stem_types if name in HARMONIC_STEMS)
+    layers = ("full_audio",) if sections == "mix" else tuple(name for name in stem_types if name in PITCHED)
     mine, found = {layer: _structure(query, layer) for layer in layers}, []
     for candidate in candidates:
         theirs = {layer: _structure(candidate, layer) for layer in layers}
@@ -187,11 +186,12 @@ def _window_blocks(layered: Layered, latents: Mapping[str, LayerScores]) -> dict
 
 def _structure(heard: Heard, layer: str) -> Structure | None:
     """A track's sections, or one of its stems'; None where they are not stored."""
-    packed, stems = heard.transforms.get("section"), heard.transforms.get("stem_section")
+    packed, stems = heard.transforms.get("section"), heard.transforms.get("stem_cqt")
     if packed is None or (layer != "full_audio" and stems is None):
         return None
-    harmony = None if stems is None else unpack(stems).array[HARMONIC_STEMS.index(layer)]
-    return unpack_structure(packed, None if layer == "full_audio" else harmony)
+    if layer == "full_audio" or stems is None:
+        return unpack_structure(packed)
+    return unpack_structure(packed, unpack(stems).array[PITCHED.index(layer)])
 
 
 def _voices(query: Heard, candidate: Heard) -> float | None:
@@ -282,7 +282,7 @@ def _recording(found: Recording) -> Evidence:
         candidate_start_s=round(found.candidate_start_s, 3),
         candidate_end_s=round(found.candidate_end_s, 3),
         layer=FINGERPRINT,
-        score=round(recognised_score(found), 3),
+        score=round(landmark_score(found), 3),
         tempo_ratio=round(found.tempo_ratio, 5),
         transposition_semitones=semitones,
         landmarks=found.landmarks,

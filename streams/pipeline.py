@@ -26,7 +26,7 @@ LANES = ("bulk", "live")
 EncoderType = Literal["type1", "type2"]
 Version = Literal[
     "decoder", "peaks", "separator", "stem cqt", "cqt", "encoder", "stem encoder", "stem rhythm", "stem voice",
-    "melody", "form", "stem form",
+    "melody", "form",
 ]  # fmt: skip
 
 
@@ -75,8 +75,7 @@ ARTIFACTS = (
     Artifact("stem_drums",         "encode",   ("stems", "stem_cqt"), "stem rhythm"),
     Artifact("motif",              "motif",    ("waveform", "stems", "stem_cqt"), "melody"),
     Artifact("contour",            "motif",    ("waveform", "stems", "stem_cqt"), "melody"),
-    Artifact("section",            "section",  ("waveform",), "form"),
-    Artifact("stem_section",       "section",  ("section", "stems"), "stem form"),
+    Artifact("section",            "section",  ("waveform", "cqt"), "form"),
     Artifact("index",              "index",    ()),
     Artifact("result",             "match",    ()),
 )  # fmt: skip
@@ -124,7 +123,7 @@ TASKS: Mapping[str, tuple[str, ...]] = {  # task: kinds it stands for
     "stem_other": ("stem_other",),
     "light_stem": ("stem_vocals", "stem_accompaniment", "voice"),
     "motif": ("motif", "contour"),
-    "section": ("section", "stem_section"),
+    "section": ("section",),
 }
 LAYERS: Mapping[str, str] = {  # what of a track is compared with what of another: the kind of its windows
     "full_audio": "full_audio_latent",
@@ -182,7 +181,7 @@ def wanted_by_search(depth: Depth, stem_types: Iterable[str] = ()) -> frozenset[
     wanted |= {"stem_cqt"} if set(layers) - {"full_audio", "drums"} else set()
     wanted |= {"motif", "contour"} if depth.melodies else set()
     wanted |= {"section"} if depth.sections else set()
-    wanted |= {"stem_section"} if depth.sections == "stems" else set()
+    wanted |= {"stem_cqt"} if depth.sections == "stems" else set()
     return frozenset(wanted)
 
 

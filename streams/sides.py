@@ -106,7 +106,7 @@ async def with_transforms(stage: StageContext, heard: Heard) -> Heard:
     voice = ("voice",) if "vocals" in heard.latents else ()
     request = stage.request
     sections = depth_of(request).sections if isinstance(request, SearchRequest) else ""
-    form = {"": (), "mix": ("section",), "stems": ("section", "stem_section")}[sections]
+    form = {"": (), "mix": ("section",), "stems": ("section", "stem_cqt")}[sections]
     found = dict(heard.transforms)
     for kind in (*_transforms(heard.latents), *voice, *form):
         if kind not in found:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from models import hear, rhythm_card
 from models.form import Form, compare_forms
 from models.latents import latents
 from models.melodies import LAYERS, Melodies, SharedMelody, heard, shared
-from models.sections import Structure
+from models.sections import Structure, harmony_of_cqt
 from models.stems import PITCHED
 from models.verdict import Features
 from streams import cards, pipeline
@@ -50,7 +48,11 @@ def listen(track: Decoded, depth: pipeline.Depth, stem_types: tuple[str, ...], c
     melodies = None
     if depth.melodies and separated is not None:
         melodies = hear.hear_melodies(track.flac, separated.flac, sung=separated.presence["vocals"].present)
-    return Listened(track, windows, melodies, _structures(track, separated, depth, stem_types))
+    structures = {}
+    if depth.sections:
+        mix = hear.hear_structure(track.flac, encoded.cqt)
+        structures = {"full_audio": mix} if depth.sections == "mix" else _of_stems(mix, separated, stem_types)
+    return Listened(track, windows, melodies, structures)
 
 
 def melodies_of(query: Listened, candidate: Listened) -> tuple[SharedMelody, ...] | None:
@@ -92,14 +94,11 @@ def _windows(separated: Separated, layer: str, duration_s: float, card: Card) ->
     return Features(cqt, latents(cqt, card), duration_s)
 
 
-def _structures(
-    track: Decoded, separated: Separated | None, depth: pipeline.Depth, stem_types: tuple[str, ...]
-) -> dict[str, Structure]:
-    if not depth.sections:
-        return {}
-    mix = hear.hear_structure(track.flac)
-    if depth.sections == "mix" or separated is None:
-        return {"full_audio": mix}
-    harmony = hear.hear_stem_harmony(separated.flac, np.asarray(mix.beats_s, np.float32))
-    wanted = [name for name in hear.HARMONIC_STEMS if name in stem_types]
-    return {name: Structure(mix.sections, mix.beats_s, harmony[hear.HARMONIC_STEMS.index(name)]) for name in wanted}
+def _of_stems(mix: Structure, separated: Separated | None, stem_types: tuple[str, ...]) -> dict[str, Structure]:
+    """The mix's sections with the harmony of each stem that has any."""
+    assert separated is not None
+    return {
+        name: replace(mix, harmony=harmony_of_cqt(separated.cqts[PITCHED.index(name)], mix.beats_s))
+        for name in stem_types
+        if name in PITCHED
+    }

@@ -55,7 +55,7 @@ class SegmentPostings:
             if track_id in self._counts(home):
                 return
             order = np.lexsort((payloads, keys))
-            _write(home, Segment((track_id,), (len(keys),), keys[order].astype(np.int32), payloads[order]))
+            write(home, Segment((track_id,), (len(keys),), keys[order].astype(np.int32), payloads[order]))
             _merge(home)
 
     def find(self, index: InvertedIndex, keys: Integers) -> Postings:
@@ -144,7 +144,7 @@ def _open(path: Path) -> Segment:
     return Segment(tracks, counts, keys, payloads)
 
 
-def _write(home: Path, segment: Segment) -> None:
+def write(home: Path, segment: Segment) -> None:
     """Under a name of its own, which begins with how many merges of its size lie behind it."""
     told = json.dumps({"tracks": segment.tracks, "counts": segment.counts}).encode()
     told += b" " * (-len(told) % 8)  # so that all numbers lie where a processor likes them
@@ -177,7 +177,7 @@ def _merge(home: Path) -> None:
         while full := next(_full_tiers(home), None):
             merged = _merged([_open(path) for path in full])
             if merged.tracks:
-                _write(home, merged)
+                write(home, merged)
             for path in full:
                 path.unlink()
 

@@ -17,6 +17,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {  # of each benchmark
     "latency": ("searches", "load"),
     "pairs": ("uploads",),
     "encoders": (),
+    "catalogue": (),
 }
 
 

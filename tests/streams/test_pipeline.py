@@ -67,7 +67,7 @@ def test_melodies_and_sections_need_their_tasks_and_what_these_bring():
     assert not pipeline.separates(pipeline.wanted_by_search(section))
     assert pipeline.separates(pipeline.wanted_by_search(stem_section))
     assert way(pipeline.wanted_by_ingest(["motif"])) == ["decode", "fingerprint", "separate", "motif", "index"]
-    assert way(pipeline.wanted_by_ingest(["section"])) == ["decode", "fingerprint", "separate", "section", "index"]
+    assert way(pipeline.wanted_by_ingest(["section"])) == ["decode", "fingerprint", "encode", "section", "index"]
 
 
 def test_a_track_that_was_heard_before_goes_straight_to_the_index():
@@ -88,7 +88,7 @@ def test_what_failed_is_not_tried_again():
 
 def test_a_failure_spoils_all_that_is_made_from_it_and_nothing_else():
     assert pipeline.spoiled_by("full_audio_latent") == {"full_audio_latent"}
-    assert pipeline.spoiled_by("cqt") == {"cqt", "full_audio_latent"}
+    assert pipeline.spoiled_by("cqt") == {"cqt", "full_audio_latent", "section"}
     stems = {f"stem_{name}" for name in (*PITCHED, "drums")}
     assert pipeline.spoiled_by("stem_cqt") == {"stem_cqt", *stems, "voice", "motif", "contour"}
     assert pipeline.spoiled_by("waveform") >= {"waveform", "cqt", "full_audio_latent", "stems", "stem_drums"}
