@@ -21,16 +21,21 @@ FloatArray = NDArray[np.float64]
 METRES = (4, 3)
 BAR_MEMORY_BEATS = 100.0  # standard deviation of what decides which beat begins a bar
 SHARP_WEIGHT, OFF_BAR_COST = 0.1, 0.15  # in novelty, of which the greatest is 1
-SECTION_COST, LENGTH_COST, FORM_COST = 0.35, 0.075, 0.3
+SECTION_COST, LENGTH_COST, FORM_COST = 0.3, 0.075, 0.2
 USUAL_BARS, FORM_BARS = 8, 4
 SHORTEST_BEATS, SHORTEST_END_BEATS = 12, 4  # the first and the last section may be a bar
 
 
-def boundaries(heard: Beats) -> NDArray[np.intp]:
-    """Beats at which sections begin, then the number of beats: (sections + 1,); no beats give (0,)."""
+def boundaries(heard: Beats, harmony: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Beats at which sections begin, then the number of beats: (sections + 1,); no beats give (0,).
+
+    Args:
+        heard: what `beats` made.
+        harmony: what `beat_harmony` made of the same track, float32 (beats, 24).
+    """
     if not len(heard.starts_s):
         return np.zeros(0, np.intp)
-    rows = features(heard)
+    rows = features(heard, harmony)
     rise = novelty(rows)
     sharp = sharpness(rows) * rise
     metre, on_bar = bars(sharp)

@@ -3,14 +3,15 @@
 The layers know different things. Common landmarks prove a recording, and nothing else does; windows and harmony prove
 a composition; a common contour proves a melody. So the verdict is the strongest that any layer proves, from the top of
 `VERDICTS` down, and the layer that proves it is named. Sections tell places, and prove nothing by themselves: songs on
-the same chords have them in common. A layer that was looked at counts in `p_chance` (Bonferroni): who looks in several
-ways finds something by chance more often.
+the same chords have them in common. Layers that found something are counted in `p_chance` (Bonferroni): who looks in
+several ways finds something by chance more often.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from models import layers
@@ -53,13 +54,14 @@ class Found:
         layered: the comparison by windows and harmony, of the mix and of stems; None where only melodies were compared.
         recordings: accepted alignments of landmarks, strongest first.
         melodies: what may be a shared melody, the least likely by chance first; None where that was not looked at.
-        forms: sections upon sections, of `full_audio` or of each stem that was asked for.
+        forms: sections upon sections, of `full_audio` or of each stem that was asked for; those that both have. None
+            where that was not looked at.
     """
 
     layered: Layered | None = None
     recordings: tuple[Recording, ...] = ()
     melodies: tuple[SharedMelody, ...] | None = None
-    forms: Mapping[str, Form] = field(default_factory=dict)
+    forms: Mapping[str, Form] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +107,27 @@ def finding(found: Found, query_duration_s: float, candidate_duration_s: float, 
     if found.recordings:
         chances.append(chance(found.recordings[0]))
         told = _by_landmarks(told, found.recordings, query_duration_s, candidate_duration_s)
-    both = min(1.0, len(chances) * min(chances)) if chances else None
+    both = min(1.0, len(chances) * max(LEAST_CHANCE, min(chances))) if chances else None
     return replace(told, p_chance=both, unmatched_s=_unmatched_s(told, query_duration_s))
 
 
 def identical(told: Finding, duration_s: float) -> Finding:
     """The match of a track with its own bytes: the same recording, even where nothing of it can be aligned."""
-    layered = told.found.layered
+    layered, recordings = told.found.layered, told.found.recordings
     same = None if layered is None else layers.identical(layered, duration_s)
-    found = replace(told.found, layered=same)
-    return replace(told, found=found, score=1.0, verdict="same_recording", why=None, unmatched_s=())
+    if same is None and not recordings:
+        whole = (0.0, duration_s, 0.0, duration_s)
+        recordings = (Recording(*whole, 1.0, 0.0, 0.0, 0.0, 0.0, 0, share=1.0, score=math.inf, whole=True, exact=True),)
+    return replace(
+        told,
+        found=replace(told.found, layered=same, recordings=recordings),
+        score=1.0,
+        layer=FINGERPRINT if recordings else told.layer,
+        verdict="same_recording",
+        p_chance=None if told.p_chance is None else LEAST_CHANCE,
+        why=None,
+        unmatched_s=(),
+    )
 
 
 def _by_landmarks(
@@ -133,7 +146,8 @@ def _by_landmarks(
         )
     if VERDICTS.index(told.verdict) >= VERDICTS.index("same_composition"):
         return told
-    return replace(told, layer=FINGERPRINT, verdict="same_composition", why=None)
+    score = max(told.score, landmark_score(found[0]))
+    return replace(told, score=score, metric="landmarks", layer=FINGERPRINT, verdict="same_composition", why=None)
 
 
 def is_recording(one: Recording) -> bool:
@@ -166,9 +180,10 @@ def _compared(found: Found, query_duration_s: float, candidate_duration_s: float
         base = Finding(found, best.score, best.metric, layered.layer, layered.verdict, layered.p_chance, best.why)
     elif found.melodies:
         base = replace(base, score=max(strength(one, query_duration_s, candidate_duration_s) for one in found.melodies))
-    if found.forms:
-        score = max(form.scores.max_then_mean for form in found.forms.values())
-        base = replace(base, score=score, metric="max_then_mean", layer=SECTION)
+    if found.forms is not None:
+        score = max((form.scores.max_then_mean for form in found.forms.values()), default=0.0)
+        layer = SECTION if base.verdict in UNPROVEN else base.layer
+        base = replace(base, score=score, metric="max_then_mean", layer=layer)
     return base
 
 
@@ -216,9 +231,10 @@ def _unmatched_s(told: Finding, duration_s: float) -> tuple[tuple[float, float],
     """Where the query has something that the evidence of a proven relation does not reach."""
     if told.verdict in UNPROVEN:
         return ()
-    by_windows = {} if told.found.layered is None else told.found.layered.found
-    windows = [(run.query_start_s, run.query_end_s) for one in by_windows.values() for run in one.evidence]
-    landmarks = [(run.query_start_s, run.query_end_s) for run in told.found.recordings if is_recording(run)]
+    layered = told.found.layered
+    proven = {} if layered is None or layered.verdict in UNPROVEN else layered.found
+    windows = [(run.query_start_s, run.query_end_s) for one in proven.values() for run in one.evidence]
+    landmarks = [(run.query_start_s, run.query_end_s) for run in told.found.recordings]
     melodies = [(one.match.query_start_s, one.match.query_end_s) for one in told.shared]
     reached = landmarks or windows or melodies
     return tuple((first, last) for first, last in _gaps(reached, duration_s) if last - first >= TOLD_GAP_S)

@@ -151,7 +151,7 @@ def encode_voice(flac: bytes, card: VoiceCard, *, present: bool) -> Latents:
 
 
 def warm(card: Card) -> None:
-    """Run every numeric path once on four seconds of a sweep, so that nothing is compiled, loaded or planned later.
+    """Hear and compare four seconds of a sweep once, so that windows and harmony compile, load and plan nothing later.
 
     librosa's compiled functions are kept by numba on disk (NUMBA_CACHE_DIR, or beside librosa): the first process on a
     machine takes seconds here, the later ones a fraction.

@@ -21,6 +21,7 @@ from models.salience import events_and_contour
 from models.stems import Samples
 
 LAYERS = ("full_audio", "vocals", "accompaniment")
+KINDS: Mapping[str, Layer] = {"full_audio": "mix", "vocals": "stem", "accompaniment": "accompaniment"}  # of strangers
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +83,15 @@ def shared(query: Heard, reference: Heard, layer: str, found: Sequence[Hypothesi
     matches = compare(query, reference) if found is None else match(query, reference, found)
     return tuple(
         SharedMelody(
-            layer, told, p_chance(told.score, query.duration_s, reference.duration_s, kind_of(layer)), commonness=None
+            layer, told, p_chance(told.evidence, query.duration_s, reference.duration_s, KINDS[layer]), commonness=None
         )
         for told in matches
     )
 
 
 def strength(told: SharedMelody, query_s: float, candidate_s: float) -> float:
-    """A shared melody's score on a scale of 0..1: one half is what strangers of these durations reach as a rule."""
-    chance = CHANCES[kind_of(told.layer)]
-    expected = chance.location + chance.per_log * math.log(max(query_s * candidate_s / 3_600, 1e-3))
-    return told.match.score / (told.match.score + max(expected, 1e-6))
-
-
-def kind_of(layer: str) -> Layer:
-    """Under which name `models.motif_chance` knows a layer's strangers."""
-    return "mix" if layer == "full_audio" else "stem"
+    """A shared melody's evidence on a scale of 0..1: one half is what strangers of these durations reach as a rule."""
+    chance = CHANCES[KINDS[told.layer]]
+    expected = max(chance.location + chance.per_log * math.log(max(query_s * candidate_s / 3_600, 1e-3)), 1e-6)
+    reached = max(0.0, told.match.evidence)
+    return reached / (reached + expected)

@@ -28,7 +28,7 @@ from models.salience import Events
 LEAST_S = 2.5  # a shorter run is an interval or two, not a melody
 SAME_SHARE = 0.5  # of the shorter of two ranges: then they are one
 PROPOSED = 24  # repeats of a window that are looked at; many say again that the track is itself
-LEAST_CONFIDENCE = 0.9  # of a repeat that is told
+LEAST_CONFIDENCE = 0.99  # of a repeat that is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class MotifMatch:
-    """A melody that two tracks share, or may share: `chance` tells.
+    """A melody that two tracks share, or may share: `motif_chance.p_chance` of its evidence tells.
 
     Attributes:
         tempo_ratio: candidate seconds per query second; > 1: the query is faster.
@@ -116,12 +116,12 @@ def motifs(found: Events, contour: NDArray[np.uint8]) -> tuple[Motif, ...]:
     side = _prepared(heard)
     repeats = [
         one
-        for proposals in by_window(probes(found), *rows(found), 1, cells=PROPOSED)
+        for proposals in by_window(probes(found), *rows(found), 1, each=PROPOSED)
         for proposal in proposals
         if abs((proposal.tempo_ratio - 1) * proposal.middle_s + proposal.offset_s) >= LEAST_S
         and (one := _along(proposal, side, side, heard, heard)) is not None
     ]
-    sure = {one: 1 - p_chance(one.evidence, heard.duration_s, heard.duration_s, "repeat") for one in repeats}
+    sure = {one: 1 - p_chance(one.evidence, heard.duration_s, heard.duration_s, "mix") for one in repeats}
     return _grouped(
         sorted((one for one in repeats if sure[one] >= LEAST_CONFIDENCE), key=lambda one: -one.evidence), sure
     )

@@ -16,13 +16,15 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from models import song_parts
+from models import card, song_parts
 from models.beats import RATE_HZ as BEATS_RATE_HZ
 from models.beats import beat_harmony, beats
 from models.boundaries import boundaries
+from models.cqt import Cqt, pooled_cqt
 from models.letters import letters, likeness
 
 RATE_HZ = BEATS_RATE_HZ
+HEARING = card.load("classical").hearing  # for its CQT, which all encoders share
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +63,24 @@ class Structure:
     harmony: NDArray[np.float16]
 
 
-def structure(samples: NDArray[np.float32]) -> Structure:
+def structure(samples: NDArray[np.float32], cqt: Cqt | None = None) -> Structure:
     """Find the sections of a track.
 
     Args:
         samples: mono float32 at `RATE_HZ`, (samples,), of any length.
+        cqt: what `pooled_cqt` made of them with the numbers of `HEARING`, where that is stored; else it is made.
     """
     heard = beats(samples)
-    harmony = heard.harmony.astype(np.float16)
     if not len(heard.starts_s):
-        return Structure((), heard.starts_s, harmony)
-    edges = boundaries(heard)
-    labels, sure = letters(likeness(heard, edges))
+        return Structure((), heard.starts_s, np.zeros((0, 24), np.float16))
+    harmony = beat_harmony(pooled_cqt(samples, HEARING) if cqt is None else cqt, HEARING, heard.starts_s)
+    edges = boundaries(heard, harmony)
+    labels, sure = letters(likeness(harmony, heard.timbre, edges))
     guesses = song_parts.guessed(labels, edges, heard.loudness_db)
     edges_s = [*heard.starts_s[edges[:-1]].tolist(), heard.duration_s]
     rows = zip(pairwise(edges_s), labels, sure.tolist(), guesses, strict=True)
     found = tuple(Section(*span_s, label, confidence, *guess) for span_s, label, confidence, guess in rows)
-    return Structure(found, heard.starts_s, harmony)
+    return Structure(found, heard.starts_s, harmony.astype(np.float16))
 
 
 def harmony_of(samples: NDArray[np.float32], beats_s: NDArray[np.float32]) -> NDArray[np.float16]:
@@ -87,4 +90,11 @@ def harmony_of(samples: NDArray[np.float32], beats_s: NDArray[np.float32]) -> ND
         samples: of the stem, mono float32 at `RATE_HZ`, (samples,), beginning with the mix. Silence gives zeros.
         beats_s: of the mix.
     """
-    return beat_harmony(samples, beats_s).astype(np.float16)
+    return harmony_of_cqt(pooled_cqt(samples, HEARING), beats_s)
+
+
+def harmony_of_cqt(cqt: Cqt, beats_s: NDArray[np.float32]) -> NDArray[np.float16]:
+    """The same, from the stem's stored CQT, made with the numbers of `HEARING`."""
+    if not len(beats_s):
+        return np.zeros((0, 24), np.float16)
+    return beat_harmony(cqt, HEARING, beats_s).astype(np.float16)

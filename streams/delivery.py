@@ -289,8 +289,8 @@ def _failed(audio: Audio, todo: set[str], error: SoundtraceError) -> Audio:
 def _is_lost(work: Work, audio: Audio) -> bool:
     """Whether nothing that was asked of this audio can be had any more."""
     request = request_of(work)
-    if isinstance(request, SearchRequest):
-        return True  # a query or a candidate that cannot be heard ends its search
+    if isinstance(request, SearchRequest):  # a query or a candidate that cannot be heard ends its search
+        return bool(audio.failed.keys() - pipeline.AUXILIARY)
     return all(set(pipeline.TASKS[task]) & set(audio.failed) for task in request.tasks)
 
 

@@ -107,7 +107,7 @@ def compare_sections(
 def describe(rank: int, candidate: Candidate, told: Finding, card: Card) -> tuple[Match, dict[str, Any]]:
     """The same match as a record and as the contract's JSON: rounded once, so that both say the same numbers."""
     score, p_chance = round(told.score, 3), _short(told.p_chance)
-    layered = told.found.layered
+    layered, forms = told.found.layered, told.found.forms or {}
     found = None if layered is None else layered.best
     by_windows = _by_windows(found)
     voice = None if layered is None else _rounded(layered.voice_similarity)
@@ -132,7 +132,7 @@ def describe(rank: int, candidate: Candidate, told: Finding, card: Card) -> tupl
         layers=latents,
         evidence=evidence,
         motifs=tuple(_melody(one) for one in told.found.melodies or ()),
-        sections=tuple(item for layer, form in told.found.forms.items() for item in _sections(layer, form)),
+        sections=tuple(item for layer, form in forms.items() for item in _sections(layer, form)),
         metadata=dict(candidate.metadata),
     )
     blocks = {} if layered is None else _window_blocks(layered, latents)
@@ -140,8 +140,8 @@ def describe(rank: int, candidate: Candidate, told: Finding, card: Card) -> tupl
         blocks[_block("vocals")]["voice_similarity"] = voice
     if told.found.melodies is not None:
         blocks["motif_matches"] = motif_blocks(told.found.melodies)
-    if told.found.forms:
-        blocks |= section_blocks(told.found.forms)
+    if forms:
+        blocks |= section_blocks(forms)
     missing = {} if layered is None or not any(layered.missing.values()) else dict(layered.missing)
     document = {
         "id": candidate.uri,
@@ -237,7 +237,7 @@ def _evidences(told: Finding) -> tuple[Evidence, ...]:
     found += [_recording(one) for one in told.found.recordings]
     found += [_melody(one) for one in told.shared]
     if told.verdict not in UNPROVEN:
-        found += [item for layer, form in told.found.forms.items() for item in _sections(layer, form)]
+        found += [item for layer, form in (told.found.forms or {}).items() for item in _sections(layer, form)]
     return tuple(sorted(found, key=lambda evidence: -evidence.score))
 
 

@@ -114,7 +114,8 @@ def count(
         numbers = {track_id: number for number, track_id in rows.tracks.items()}
         for track_id, one in ours:
             holding = held(asked, rows.keys, rows.payloads, one.match.query_start_s, one.match.query_end_s)
-            common = commonness(holding, numbers[track_id], len(listed))
+            number = numbers.get(track_id)  # None: its postings were taken away meanwhile
+            common = None if number is None else commonness(holding, number, len(listed))
             counted[track_id].append(replace(one, commonness=common))
     return {track_id: tuple(sorted(found, key=lambda one: one.p_chance)) for track_id, found in counted.items()}
 
@@ -126,5 +127,7 @@ def _heard(packed: Packed, layer: str, duration_s: float) -> Heard:
 async def _packed_of(stage: StageContext, audio_id: str) -> Packed | None:
     try:
         return {kind: await stage.load(audio_id, kind) for kind in KINDS}
-    except ArtifactGone:
+    except ArtifactGone as gone:
+        if stage.makes_again(audio_id, gone.kind):
+            raise
         return None

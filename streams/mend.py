@@ -8,7 +8,9 @@ missing was written again from the blobs.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import structlog
 
@@ -20,7 +22,7 @@ from streams.posting import Where, post
 from streams.stage import Resources
 from streams.stores.blobs import BlobMissing, Blobs
 from streams.stores.catalogue import Catalogue, Pinned
-from streams.stores.postings import PostingStore
+from streams.stores.segments import SegmentPostings
 from streams.stores.vectors import Vectors
 
 log = structlog.get_logger()
@@ -33,7 +35,7 @@ class Stores:
 
     catalogue: Catalogue
     vectors: Vectors
-    postings: PostingStore
+    postings: SegmentPostings
     blobs: Blobs
 
 
@@ -118,27 +120,40 @@ async def _mend_vectors(dataset: Pinned, kind: str, stores: Stores, done: _Done,
 
 
 async def _mend_postings(dataset: Pinned, kind: str, stores: Stores, done: _Done, *, rebuild: bool) -> None:
-    """Postings of a track are written as one, so that those which are there are whole."""
+    """Postings of a track are written as one, so that those which are there are whole.
+
+    A list that is written anew is written beside the old one and takes its place at once: searches go on meanwhile.
+    """
     card = cards.pinned(dataset.encoder_type, dataset.model_version)
     version = cards.version_of(kind, card, await separator_of(dataset.dataset_id, stores.catalogue))
     where = Where(stores.postings, dataset.tenant, dataset.dataset_id, kind, version)
     if rebuild:
-        await asyncio.to_thread(where.drop)
+        with TemporaryDirectory(prefix=".anew-", dir=_made(stores.postings.folder)) as folder:
+            anew = replace(where, store=SegmentPostings(Path(folder)))
+            await _post_missing(dataset, anew, stores, done)
+            await asyncio.to_thread(where.take_over, anew)
+    await _post_missing(dataset, where, stores, done)  # also what came in while the new lists were written
+
+
+async def _post_missing(dataset: Pinned, where: Where, stores: Stores, done: _Done) -> None:
     held = await asyncio.to_thread(where.tracks)
-    bringing = pipeline.bringing(kind)  # no task: every ingest makes it
+    bringing = pipeline.bringing(where.kind)  # no task: every ingest makes it, since there is that stage
     for row in await stores.catalogue.tracks(dataset.tenant, dataset.dataset_id):
-        if bringing and not bringing & set(row.tasks):
+        if row.track_id in held or (bringing and not bringing & set(row.tasks)):
             continue
         done.seen.add(row.track_id)
-        if row.track_id in held:
-            continue
         try:
-            packed = await stores.blobs.get(artifact_name(row.tenant, row.audio_id, kind, version))
+            packed = await stores.blobs.get(artifact_name(row.tenant, row.audio_id, where.kind, where.version))
         except BlobMissing:
-            done.lost.add(row.track_id)
+            done.lost |= {row.track_id} if bringing else set()
             continue
         await asyncio.to_thread(post, where, row.track_id, packed)
         done.written.add(row.track_id)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 async def separator_of(dataset_id: str, catalogue: Catalogue) -> SeparatorCard:

@@ -162,6 +162,7 @@ SEPARATOR = "separator"  # under which a dataset's separator is pinned, beside i
 PROFILES = ("search", "comprehensive1")
 INDEXED = (*LAYERS.values(), "voice")  # the kinds whose rows are vectors in the index
 POSTED = ("fingerprint", "motif")  # the kinds of which postings are made
+AUXILIARY = frozenset({"fingerprint"})  # the kinds without which a search still has something to compare
 OUTCOMES = frozenset({"index", "result"})  # the kinds that end a work: not artifacts of an audio
 
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models import chains, landmarks, melodies
 from streams.artifacts import unpack
 from streams.stores.postings import NUMBER_BITS, Integers, InvertedIndex, Postings, PostingStore
 
 LISTS: Mapping[str, tuple[str, ...]] = {  # of each of `pipeline.POSTED`
     "fingerprint": ("fingerprint",),
-    "motif": tuple(f"motif_{layer}" for layer in melodies.LAYERS),
+    "motif": ("motif_full_audio", "motif_vocals", "motif_accompaniment"),
 }
 
 
@@ -35,9 +34,10 @@ class Where:
         """Those that stand in all lists."""
         return set.intersection(*(set(self.store.tracks(self.index(name))) for name in LISTS[self.kind]))
 
-    def drop(self) -> None:
+    def take_over(self, others: Where) -> None:
+        """What these hold in place of the own."""
         for name in LISTS[self.kind]:
-            self.store.drop(self.index(name))
+            self.store.replace(self.index(name), others.store)
 
 
 def post(where: Where, track_id: str, packed: bytes) -> None:
@@ -56,6 +56,8 @@ def find_listed(where: Where, name: str, keys: Integers, listed: Collection[str]
 
 
 def _rows(name: str, array: NDArray[np.uint32]) -> tuple[Integers, Integers]:
+    from models import chains, landmarks, melodies  # in the child: the worker itself stays light
+
     if name == "fingerprint":
         return landmarks.rows(array)
     return chains.rows(melodies.events_of(array, name.removeprefix("motif_")))

@@ -18,6 +18,7 @@ from streams.sides import Query
 from streams.stage import ArtifactGone, StageContext
 
 KIND = "fingerprint"
+TRACKS = 200  # whose peaks are looked at for one query
 
 
 async def recognised(
@@ -53,7 +54,9 @@ def look_up(query: bytes, where: Where, listed: Collection[str]) -> dict[str, li
     found = find_listed(where, KIND, asked.keys, listed)
     guesses: dict[str, list[Hypothesis]] = {}
     for guess in hypotheses(asked, found.keys, found.payloads, pairs=HYPOTHESES, quads=HYPOTHESES):
-        guesses.setdefault(found.tracks[guess.track], []).append(guess)
+        track_id = found.tracks[guess.track]
+        if track_id in guesses or len(guesses) < TRACKS:  # the best guesses come first
+            guesses.setdefault(track_id, []).append(guess)
     return guesses
 
 
@@ -71,4 +74,6 @@ async def _peaks_of(stage: StageContext, audio_id: str) -> bytes | None:
     try:
         return await stage.load(audio_id, KIND)
     except ArtifactGone:
+        if stage.makes_again(audio_id, KIND):
+            raise
         return None

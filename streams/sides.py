@@ -97,15 +97,13 @@ async def hear(stage: StageContext, candidate: Candidate, layers: tuple[str, ...
         return None
 
 
-async def with_transforms(stage: StageContext, heard: Heard) -> Heard:
+async def with_transforms(stage: StageContext, heard: Heard, sections: str) -> Heard:
     """The same with what comparing in full reads besides.
 
     Without its transforms, where they are gone, a network's match lacks what harmony tells; without its voice, which
     an ingest of an earlier version did not make, how alike the singers are.
     """
     voice = ("voice",) if "vocals" in heard.latents else ()
-    request = stage.request
-    sections = depth_of(request).sections if isinstance(request, SearchRequest) else ""
     form = {"": (), "mix": ("section",), "stems": ("section", "stem_cqt")}[sections]
     found = dict(heard.transforms)
     for kind in (*_transforms(heard.latents), *voice, *form):

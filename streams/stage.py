@@ -25,7 +25,7 @@ from streams.settings import Settings
 from streams.stores.blobs import BlobMissing, Blobs
 from streams.stores.catalogue import Catalogue
 from streams.stores.ledger import Ledger
-from streams.stores.postings import PostingStore
+from streams.stores.segments import SegmentPostings
 from streams.stores.vectors import Vectors
 
 P = ParamSpec("P")
@@ -49,7 +49,7 @@ class Resources:
     ledger: Ledger
     blobs: Blobs
     vectors: Vectors
-    postings: PostingStore
+    postings: SegmentPostings
     heavy: Heavy
 
 
@@ -150,6 +150,10 @@ class StageContext:
 
     async def load_array(self, audio_id: str, kind: str) -> Stored:
         return unpack(await self.load(audio_id, kind))
+
+    def makes_again(self, audio_id: str, kind: str) -> bool:
+        """Whether an artifact that is gone was made on this work's way, and can be made there again."""
+        return any(audio.audio_id == audio_id and kind in audio.present for audio in self.work.audios)
 
     async def store(self, audio: Audio, kind: str, data: bytes) -> None:
         """Keep an artifact, and say on `features` that it was made and in how many seconds."""

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from models.finding import Finding, Found, finding, identical
+from models.finding import VERDICTS, Finding, Found, finding, identical
 from models.form import Form
 from models.layers import Layered
 from models.library import Cohort
@@ -101,21 +101,25 @@ async def _described(
     among: Mapping[str, Cohort],
 ) -> tuple[tuple[Match, dict[str, Any]], ...]:
     """All that is told of a query's best candidates, as records and as JSON, best first, `limit` of them."""
-    mine, layers = await with_transforms(stage, query.heard), layers_of(request)
-    sections, stem_types = depth_of(request).sections, tuple(request.stem_types)
+    layers, sections, stem_types = layers_of(request), depth_of(request).sections, tuple(request.stem_types)
+    mine = await with_transforms(stage, query.heard, sections)
     ranked, found = _chosen(query, candidates, layers, request.limit), list[tuple[Candidate, Finding]]()
     for first in range(0, len(ranked), BLOCK):
         block = [(candidate, await hear(stage, candidate, layers)) for candidate in ranked[first : first + BLOCK]]
-        usable = [(candidate, await with_transforms(stage, heard)) for candidate, heard in block if heard is not None]
+        usable = [
+            (candidate, await with_transforms(stage, heard, sections))
+            for candidate, heard in block
+            if heard is not None
+        ]
         theirs, verbose = [heard for _, heard in usable], request.verbose_output
         layered: list[Layered | None] = [None] * len(usable)
         if layers:
             layered = list(
                 await stage.heavy(compare_block, mine, theirs, layers, stage.card, verbose=verbose, among=among)
             )
-        forms: list[dict[str, Form]] = [{}] * len(usable)
+        forms: list[dict[str, Form] | None] = [None] * len(usable)
         if sections:
-            forms = await stage.heavy(compare_sections, mine, theirs, sections, stem_types)
+            forms = list(await stage.heavy(compare_sections, mine, theirs, sections, stem_types))
         for (candidate, _), by_windows, by_sections in zip(usable, layered, forms, strict=True):
             heard = Found(
                 layered=by_windows,
@@ -125,7 +129,7 @@ async def _described(
             )
             told = finding(heard, mine.duration_s, candidate.duration_s, tracks=len(candidates))
             found.append((candidate, identical(told, mine.duration_s) if _is_same(query, candidate) else told))
-    found.sort(key=lambda pair: (-round(pair[1].score, 3), pair[0].uri))
+    found.sort(key=lambda pair: (-round(pair[1].score, 3), -VERDICTS.index(pair[1].verdict), pair[0].uri))
     ranks = enumerate(found[: request.limit], 1)
     return tuple(describe(rank, candidate, told, stage.card) for rank, (candidate, told) in ranks)
 

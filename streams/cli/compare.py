@@ -30,6 +30,8 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare two files on this machine, without a server."""
+    if drums and html is not None:
+        raise Invalid("--drums has no page of evidence", "leave --html out")
     if drums:
         _compare_drums(query, candidate, as_json)
         return

@@ -72,7 +72,10 @@ def melodies_of(query: Listened, candidate: Listened) -> tuple[SharedMelody, ...
     return tuple(sorted(found, key=lambda one: one.p_chance))
 
 
-def forms_of(query: Listened, candidate: Listened) -> dict[str, Form]:
+def forms_of(query: Listened, candidate: Listened) -> dict[str, Form] | None:
+    """Sections upon sections; None where they were not asked for."""
+    if not query.structures:
+        return None
     return {
         layer: compare_forms(mine, candidate.structures[layer])
         for layer, mine in query.structures.items()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,10 +62,16 @@ class PostingStore(Protocol):
         """
 
     def find(self, index: InvertedIndex, keys: Integers) -> Postings:
-        """All rows of these keys. An index that nothing was put into has none."""
+        """The rows of these keys: all, or where they were too many, without those of the commonest keys.
+
+        An index that nothing was put into has none.
+        """
 
     def tracks(self, index: InvertedIndex) -> dict[str, int]:
         """How many rows each track has."""
 
-    def drop(self, index: InvertedIndex) -> None:
-        """Forget all of it; nothing there is success."""
+    def replace(self, index: InvertedIndex, others: Self) -> None:
+        """Take what another store of this form holds of an index in place of the own, so that nobody sees it between.
+
+        What was put into the own one meanwhile is lost, and has to be put again.
+        """

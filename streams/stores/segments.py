@@ -1,7 +1,7 @@
 """Postings as sorted segments that are mapped into memory: files which never change once they have a name.
 
 To put a track is to write a segment of one track. When there are `FANOUT` segments of a size they are merged into one
-of the next (a log-structured merge tree: O'Neil et al. 1996), so that ten thousand tracks lie in fewer than 60. Any
+of the next (a log-structured merge tree: O'Neil et al. 1996), up to some eight million rows. Any
 number of processes of a machine may read and write: a segment appears at once and whole, who merges holds a lock, and
 who finds that a segment is gone since it listed them lists them again. 12 bytes a row.
 """
@@ -28,6 +28,9 @@ from streams.stores.postings import NUMBER_BITS, Integers, InvertedIndex, Postin
 FANOUT = 16
 MAGIC = b"postings"
 HEAD = struct.Struct("<8sqq")  # magic; rows; bytes of the JSON that follows: then payloads, then keys
+ROW_BYTES = 12
+MOST_MERGED = 8_000_000  # rows; merging takes 48 bytes of each
+MOST_FOUND = 4_000_000  # rows of one question: 200 MB, and some 8 s to vote on (measured 2026-11-22)
 TRIES = 20  # to see all segments at once, while others merge them
 OWN_BITS = (1 << NUMBER_BITS) - 1
 
@@ -51,7 +54,9 @@ class SegmentPostings:
     def put(self, index: InvertedIndex, track_id: str, keys: Integers, payloads: Integers) -> None:
         with _as_unavailable(index):
             home = self._home(index)
-            home.mkdir(parents=True, exist_ok=True)
+            if not home.exists():
+                home.mkdir(parents=True, exist_ok=True)
+                _sync(self.folder)
             if track_id in self._counts(home):
                 return
             order = np.lexsort((payloads, keys))
@@ -59,22 +64,26 @@ class SegmentPostings:
             _merge(home)
 
     def find(self, index: InvertedIndex, keys: Integers) -> Postings:
+        wanted = np.sort(keys.astype(np.int32))
+        wanted = wanted[np.diff(wanted, prepend=np.int32(-1)) > 0]
         with _as_unavailable(index):
-            wanted = np.sort(keys.astype(np.int32))
-            wanted = wanted[np.diff(wanted, prepend=np.int32(-1)) > 0]
-            tracks, found = dict[int, str](), [(np.zeros(0, np.int32), np.zeros(0, np.int64))]
-            held = set[str]()
-            for segment in _segments(self._home(index)):
+            segments = _segments(self._home(index))
+            counts = sum((_counted(segment, wanted) for segment in segments), np.zeros(len(wanted), np.int64))
+            wanted = wanted[_affordable(counts)]
+            tracks, held = dict[int, str](), set[str]()
+            found_keys, found_payloads = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
+            first = 0
+            for segment in segments:
                 own_keys, payloads = _rows_of(segment, wanted)
-                first = len(tracks)
-                tracks |= dict(enumerate(segment.tracks, first))
-                if again := [place for place, track in enumerate(segment.tracks) if track in held]:
-                    once = ~np.isin(payloads >> NUMBER_BITS, again)  # a merging that was killed left both
-                    own_keys, payloads = own_keys[once], payloads[once]
+                # A merging that was killed leaves a track in both: there its rows count once.
+                again = [place for place, track in enumerate(segment.tracks) if track in held]
+                once = ~np.isin(payloads >> NUMBER_BITS, again) if again else slice(None)
+                found_keys.append(own_keys[once])
+                found_payloads.append(payloads[once] + (first << NUMBER_BITS))
+                tracks |= {first + place: one for place, one in enumerate(segment.tracks) if one not in held}
                 held.update(segment.tracks)
-                found.append((own_keys, payloads + (first << NUMBER_BITS)))
-        every_key = np.concatenate([part for part, _ in found])
-        every_payload = np.concatenate([part for _, part in found])
+                first += len(segment.tracks)
+        every_key, every_payload = np.concatenate(found_keys), np.concatenate(found_payloads)
         order = np.argsort(every_key, kind="stable")
         return Postings(every_key[order].astype(np.int64), every_payload[order], tracks)
 
@@ -82,13 +91,17 @@ class SegmentPostings:
         with _as_unavailable(index):
             return self._counts(self._home(index))
 
-    def drop(self, index: InvertedIndex) -> None:
+    def replace(self, index: InvertedIndex, others: SegmentPostings) -> None:
+        """Take another folder's rows of an index in place of the own, at once."""
         with _as_unavailable(index):
-            home = self._home(index)
+            home, new = self._home(index), others._home(index)
+            new.mkdir(parents=True, exist_ok=True)
+            aside = home.with_name(f"{home.name}.{secrets.token_hex(8)}")
             if home.exists():
-                aside = home.with_name(f".{home.name}.{secrets.token_hex(8)}")
                 home.rename(aside)
-                shutil.rmtree(aside)
+            new.rename(home)
+            _sync(self.folder)
+            shutil.rmtree(aside, ignore_errors=True)
 
     def _home(self, index: InvertedIndex) -> Path:
         return self.folder / index.name
@@ -117,16 +130,36 @@ def _listed(home: Path) -> list[Path]:
 
 def _rows_of(segment: Segment, wanted: NDArray[np.int32]) -> tuple[NDArray[np.int32], Integers]:
     """The rows of a segment with these keys, which rise. The fewer are looked up among the more."""
+    if not len(wanted):
+        return np.zeros(0, np.int32), np.zeros(0, np.int64)
     if len(segment.keys) < len(wanted):
         places = np.flatnonzero(wanted[np.searchsorted(wanted[:-1], segment.keys)] == segment.keys)
         return np.asarray(segment.keys[places]), np.asarray(segment.payloads[places])
     first = np.searchsorted(segment.keys, wanted)
-    there = np.flatnonzero(segment.keys[np.minimum(first, len(segment.keys) - 1)] == wanted)
-    first = first[there]
-    counts = np.searchsorted(segment.keys, wanted[there], "right") - first
+    counts = np.searchsorted(segment.keys, wanted, "right") - first
     ends = np.cumsum(counts)
-    places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - (ends - counts), counts)
-    return np.repeat(wanted[there], counts), np.asarray(segment.payloads[places])
+    places = np.arange(ends[-1]) + np.repeat(first - (ends - counts), counts)
+    return np.repeat(wanted, counts), np.asarray(segment.payloads[places])
+
+
+def _counted(segment: Segment, wanted: NDArray[np.int32]) -> Integers:
+    """How many rows of a segment have each of these keys, which rise: (wanted,)."""
+    if not len(wanted):
+        return np.zeros(0, np.int64)
+    if len(segment.keys) < len(wanted):
+        places = np.searchsorted(wanted[:-1], segment.keys)
+        return np.bincount(places[wanted[places] == segment.keys], minlength=len(wanted))
+    return np.asarray(np.searchsorted(segment.keys, wanted, "right") - np.searchsorted(segment.keys, wanted))
+
+
+def _affordable(counts: Integers) -> NDArray[np.bool_]:
+    """Which keys are read: all, or where that were too many rows, without the commonest, which tell the least."""
+    if counts.sum() <= MOST_FOUND:
+        return np.ones(len(counts), bool)
+    order = np.argsort(counts, kind="stable")
+    kept = np.zeros(len(counts), bool)
+    kept[order[np.cumsum(counts[order]) <= MOST_FOUND]] = True
+    return kept
 
 
 def _open(path: Path) -> Segment:
@@ -186,7 +219,11 @@ def _full_tiers(home: Path) -> Iterator[list[Path]]:
     tiers: dict[str, list[Path]] = {}
     for path in _listed(home):
         tiers.setdefault(path.name.partition("-")[0], []).append(path)
-    return (paths for paths in tiers.values() if len(paths) >= FANOUT)
+    return (
+        paths
+        for paths in tiers.values()
+        if len(paths) >= FANOUT and sum(path.stat().st_size for path in paths) <= MOST_MERGED * ROW_BYTES
+    )
 
 
 def _merged(segments: Sequence[Segment]) -> Segment:

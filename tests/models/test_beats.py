@@ -3,6 +3,8 @@ import pytest
 
 from models import beats as heard_as
 from models.beats import RATE_HZ, beat_harmony, beats
+from models.cqt import pooled_cqt
+from models.sections import HEARING
 from tests import section_signals, signals
 
 BASS, UPPER = 0, 12  # where the halves of the harmony begin, C first
@@ -33,17 +35,34 @@ def test_beats_reach_from_the_beginning_to_the_end():
 
 @pytest.mark.parametrize(("midi", "half"), [(40, BASS), (76, UPPER)])
 def test_harmony_has_the_pitch_class_in_its_half(midi, half):
-    tone = signals.tone(4.0, 440 * 2 ** ((midi - 69) / 12))
-    harmony = beat_harmony(tone, np.arange(0, 4, 0.5, dtype=np.float32))
-    assert set(harmony[1:-1].argmax(axis=1).tolist()) == {half + midi % 12}
+    tone = pooled_cqt(signals.tone(4.0, 440 * 2 ** ((midi - 69) / 12)), HEARING)
+    harmony = beat_harmony(tone, HEARING, np.arange(0, 4, 0.5, dtype=np.float32))
+    assert (harmony >= 0).all()
+    assert set(harmony.argmax(axis=1).tolist()) == {half + midi % 12}
+
+
+def test_a_beat_between_two_frames_has_its_share_of_each():
+    cqt = np.zeros((84, 10), np.uint8)
+    cqt[:, 5] = 255
+    harmony = beat_harmony(cqt, HEARING, np.array([0, 5.25, 5.75], np.float32) * np.float32(HEARING.frame_s))
+    loudest = np.log1p(HEARING.compression)
+    np.testing.assert_allclose(harmony[:, 0], loudest * np.array([0.25 / 5.25, 1.0, 0.25 / 4.25]), rtol=1e-3)
+
+
+def test_what_ends_before_the_beats_is_silent_from_there_on():
+    tone = pooled_cqt(signals.tone(10.0), HEARING)
+    harmony = beat_harmony(tone, HEARING, np.arange(0, 20, 0.5, dtype=np.float32))
+    assert harmony[:20].any(axis=1).all()
+    assert not harmony[21:].any()
 
 
 def test_blocks_leave_no_seams(monkeypatch):
     samples = section_signals.song("AB")[: 20 * RATE_HZ]
-    starts_s = np.arange(0, 20, 0.5, dtype=np.float32)
-    whole = beat_harmony(samples, starts_s)
+    whole = beats(samples)
     monkeypatch.setattr(heard_as, "BLOCK_FRAMES", 200)
-    np.testing.assert_allclose(beat_harmony(samples, starts_s), whole, atol=1e-3)
+    blockwise = beats(samples)
+    np.testing.assert_array_equal(blockwise.starts_s, whole.starts_s)
+    np.testing.assert_allclose(blockwise.timbre, whole.timbre, atol=1e-3)
 
 
 def test_louder_beats_are_louder():
@@ -57,4 +76,4 @@ def test_louder_beats_are_louder():
 @pytest.mark.parametrize("samples", [signals.silence(3.0), np.zeros(0, np.float32)])
 def test_silence_has_no_beats(samples):
     found = beats(samples)
-    assert [len(part) for part in (found.starts_s, found.harmony, found.timbre, found.loudness_db)] == [0] * 4
+    assert [len(part) for part in (found.starts_s, found.timbre, found.loudness_db)] == [0] * 3

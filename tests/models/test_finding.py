@@ -92,7 +92,8 @@ def test_the_same_notes_at_the_same_times_in_other_sounds_are_a_composition_and_
     in_step = replace(CHANGED, share=0.3)
     one = finding(Found(layered(), (in_step,)), 10.0, 60.0)
     assert (one.verdict, one.layer) == ("same_composition", "fingerprint")
-    assert one.score == 0.2, "what windows say, so that a recording stands before it"
+    assert (one.score, one.metric) == (0.3, "landmarks"), "a recording stands before it"
+    assert one.unmatched_s == (), "what they have in common is no gap"
     by_windows = finding(Found(layered("same_composition", 0.7), (in_step,)), 10.0, 60.0)
     assert (by_windows.verdict, by_windows.layer, by_windows.score) == ("same_composition", "full_audio", 0.7)
 

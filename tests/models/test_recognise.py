@@ -8,6 +8,7 @@ from models.landmarks import probes, rows
 from models.peaks import RATE_HZ, peaks
 from models.recognise import Recording, kind_of, recognise, recordings, verify
 from models.voting import Hypothesis, hypotheses
+from tests import signals
 from tests.pieces import cut, noisy, piece
 
 PIECES = 6
@@ -124,6 +125,15 @@ def test_a_stranger_is_not_recognised(number):
 
 def test_strangers_one_to_one_are_not_recognised_even_at_a_second_look():
     assert recordings(peaks(piece(200, 8.0)), reference(0)) == ()
+
+
+@pytest.mark.parametrize("timbre", ["reed", "string"])
+def test_two_tunes_on_one_grid_are_not_samples_of_each_other(timbre):
+    first, other = (
+        peaks(signals.tune(notes, timbre=timbre, rate_hz=RATE_HZ)) for notes in (signals.FIRST_TUNE, signals.OTHER_TUNE)
+    )
+    assert recordings(first, other) == ()
+    assert recordings(first, first)[0].whole
 
 
 def test_a_second_look_finds_what_the_first_does_not():

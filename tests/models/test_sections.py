@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from models.sections import RATE_HZ, harmony_of, structure
+from models.cqt import pooled_cqt
+from models.sections import HEARING, RATE_HZ, harmony_of, harmony_of_cqt, structure
 from tests import section_signals, signals
 
 SECTION_S = 32 * 60 / 110
@@ -82,10 +83,12 @@ def test_the_harmony_of_a_stem_lies_on_the_beats_of_its_mix():
     np.testing.assert_array_equal(harmony_of(samples, mix.beats_s), mix.harmony)
 
 
-def test_a_stem_that_ends_before_its_mix_has_no_harmony_from_there_on():
-    stem = harmony_of(signals.tone(10.0), np.arange(0, 20, 0.5, dtype=np.float32))
-    assert stem[:20].any(axis=1).all()
-    assert not stem[21:].any()
+def test_a_stored_cqt_saves_making_it_again():
+    samples = section_signals.song("ABACB")
+    stored = pooled_cqt(samples, HEARING)
+    made = structure(samples)
+    assert structure(samples, stored).sections == made.sections
+    np.testing.assert_array_equal(harmony_of_cqt(stored, made.beats_s), harmony_of(samples, made.beats_s))
 
 
 def test_a_stem_that_is_silent_has_no_harmony():

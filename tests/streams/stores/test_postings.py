@@ -93,10 +93,34 @@ def test_indexes_are_apart_and_one_that_nothing_was_put_into_is_empty(postings):
     postings.put(DEMO, "a", *rows(5))
     postings.put(OTHER, "b", *rows(5))
     assert found(postings, 5, index=OTHER) == [("b", 5, 0)]
-    postings.drop(DEMO)
-    postings.drop(DEMO)
-    assert found(postings, 5) == []
-    assert found(postings, 5, index=OTHER) == [("b", 5, 0)]
+
+
+def test_where_too_many_rows_have_the_keys_the_commonest_are_left_out(postings, monkeypatch):
+    monkeypatch.setattr(segments, "MOST_FOUND", 5)
+    for number in range(4):
+        postings.put(DEMO, f"track-{number}", *rows(7, 20 + number))
+    assert {key for _, key, _ in found(postings, 7, 20, 21, 22)} == {20, 21, 22}
+    assert len(found(postings, 7)) == 4
+
+
+def test_segments_that_are_large_already_are_merged_no_further(postings, monkeypatch):
+    monkeypatch.setattr(segments, "FANOUT", 4)
+    monkeypatch.setattr(segments, "MOST_MERGED", 10)
+    for number in range(8):
+        postings.put(DEMO, f"track-{number}", *rows(7, 8, 9))
+    assert len(list(postings.folder.rglob("*.segment"))) == 8
+    assert len(found(postings, 7)) == 8
+
+
+def test_an_index_that_was_written_beside_takes_the_old_one_s_place_at_once(postings, tmp_path):
+    postings.put(DEMO, "old", *rows(5))
+    anew = segments.SegmentPostings(tmp_path / "anew")
+    anew.put(DEMO, "new", *rows(5))
+    postings.replace(DEMO, anew)
+    assert found(postings, 5) == [("new", 5, 0)]
+    postings.replace(DEMO, anew)
+    assert found(postings, 5) == [], "nothing was put into the other one since"
+    assert [path.name for path in postings.folder.iterdir()] == [DEMO.name]
 
 
 def test_a_track_without_rows_is_known(postings):
