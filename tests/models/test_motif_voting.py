@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from models import chains, motif_voting
+from models.motif_cells import TRACK_BIT
 from tests.models.notes import events, melody
 
 TRACKS = 30
@@ -14,7 +15,7 @@ def catalogue(own):
         found = own[track] if track in own else events(*melody(100 + track, 120))
         of_track, told = chains.rows(found)
         keys.append(of_track)
-        payloads.append(told | track << motif_voting.TRACK_BIT)
+        payloads.append(told | track << TRACK_BIT)
     keys, payloads = np.concatenate(keys), np.concatenate(payloads)
     order = np.lexsort((payloads, keys))
     return keys[order], payloads[order]

@@ -171,7 +171,20 @@ def test_the_same_peaks_give_the_same_answer():
 
 
 def told(query_s, candidate_s, exact=True, ratio=1.0):
-    return Recording(*query_s, *candidate_s, ratio, 0.0, 0.0, 0.0, 0.0, 99, 99.0, True, exact)
+    return Recording(
+        *query_s,
+        *candidate_s,
+        tempo_ratio=ratio,
+        tempo_error=0.0,
+        transposition_semitones=0.0,
+        transposition_error_semitones=0.0,
+        time_error_s=0.0,
+        landmarks=99,
+        share=1.0,
+        score=99.0,
+        whole=True,
+        exact=exact,
+    )
 
 
 @pytest.mark.parametrize(
