@@ -18,9 +18,10 @@ NEAR = 0.050, 1.2  # seconds and bands: what lies upon each other
 FIRST_NEAR = 0.070, 1.6  # before the alignment is refined
 TRIED_NEAR = 0.050, 1.0  # while alignments are tried
 
-_RATIO_STEP, _RATIO_STEPS = 0.012, (0, -1, 1, -2, 2)  # tried around a hypothesis: of equal ones the nearest stays
-_OFFSET_STEP_S, _OFFSET_STEPS = 0.06, (0, -1, 1, -2, 2, -3, 3)
+_OFFSET_STEP_S, _OFFSET_STEPS = 0.06, (0, -1, 1, -2, 2, -3, 3)  # tried around a hypothesis: of equal ones the nearest
 _RAISED_STEP, _RAISED_STEPS = 0.7, (0, -1, 1)
+_RATIO_STEP, _RATIO_STEPS = 0.012, (-1, 1, -2, 2)
+_TURNED_STEP_S, _TURNED_STEPS = 0.03, (0, -1, 1)
 _ROUNDS = 4
 
 _SHIFT_S, _SHIFT_STEP_S, _SHIFTS = 0.19, 0.137, 6  # to both sides: where nothing but chance lies upon each other
@@ -121,19 +122,27 @@ def _tried(
     both: Both,
     start: Alignment,
 ) -> Alignment:
-    """Of the alignments around `start`, turned about the middle of these peaks, the one with most matches."""
+    """Of the alignments around `start` the one with most matches: first shifted, then turned about these peaks' middle.
+
+    To try all at once takes a third longer and finds one less in a hundred (2026-11-22).
+    """
     best, most = start, -1
     matches = np.empty(len(both.times_s), np.int64)
-    middle_s = both.times_s.mean()
+    for late in _OFFSET_STEPS:
+        for higher in _RAISED_STEPS:
+            tried = Alignment(start.ratio, start.offset_s + late * _OFFSET_STEP_S, start.raised + higher * _RAISED_STEP)
+            count = _match(both, tried, TRIED_NEAR, matches)
+            if count > most:
+                best, most = tried, count
+    shifted, middle_s = best, both.times_s.mean()
     for step in _RATIO_STEPS:
-        ratio = start.ratio * (1 + step * _RATIO_STEP)
-        turned_s = start.offset_s + (start.ratio - ratio) * middle_s
-        for late in _OFFSET_STEPS:
-            for higher in _RAISED_STEPS:
-                tried = Alignment(ratio, turned_s + late * _OFFSET_STEP_S, start.raised + higher * _RAISED_STEP)
-                count = _match(both, tried, TRIED_NEAR, matches)
-                if count > most:
-                    best, most = tried, count
+        ratio = shifted.ratio * (1 + step * _RATIO_STEP)
+        turned_s = shifted.offset_s + (shifted.ratio - ratio) * middle_s
+        for late in _TURNED_STEPS:
+            tried = Alignment(ratio, turned_s + late * _TURNED_STEP_S, shifted.raised)
+            count = _match(both, tried, TRIED_NEAR, matches)
+            if count > most:
+                best, most = tried, count
     return best
 
 

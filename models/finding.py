@@ -124,7 +124,7 @@ def identical(told: Finding, duration_s: float) -> Finding:
         score=1.0,
         layer=FINGERPRINT if recordings else told.layer,
         verdict="same_recording",
-        p_chance=None if told.p_chance is None else LEAST_CHANCE,
+        p_chance=told.p_chance if layered is not None else LEAST_CHANCE,
         why=None,
         unmatched_s=(),
     )
@@ -179,7 +179,7 @@ def _compared(found: Found, query_duration_s: float, candidate_duration_s: float
         best = layered.best
         base = Finding(found, best.score, best.metric, layered.layer, layered.verdict, layered.p_chance, best.why)
     elif found.melodies:
-        base = replace(base, score=max(strength(one, query_duration_s, candidate_duration_s) for one in found.melodies))
+        base = replace(base, score=strength(found.melodies[0], query_duration_s, candidate_duration_s))
     if found.forms is not None:
         score = max((form.scores.max_then_mean for form in found.forms.values()), default=0.0)
         layer = SECTION if base.verdict in UNPROVEN else base.layer

@@ -48,6 +48,7 @@ _PAIR_RESIDUALS = (0.25, 0.25, 0.25)  # a field that is rounded off by more is a
 _QUAD_RESIDUALS = (0.33, 0.33, 0.33, 0.20, 0.20)
 _PAIR_NEIGHBOURS, _QUAD_NEIGHBOURS = 2, 3  # fields that are, at most: four and eight keys
 
+_TUPLE_BITS = 32  # beside a key, to sort both at once
 _BAND_SHIFT = 14  # of the first band in a pair's key
 
 _KeyOf = Callable[[NDArray[np.int64]], NDArray[np.int64]]  # rounded fields (tuples, fields) -> (tuples,)
@@ -89,8 +90,12 @@ def rows(found: Peaks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     ):
         keys.append(key_of(_rounded(fields)))
         payloads.append(_payloads(heard, members))
-    stored = np.unique(np.stack([np.concatenate(keys), np.concatenate(payloads)], axis=1), axis=0)
-    return np.ascontiguousarray(stored[:, 0]), np.ascontiguousarray(stored[:, 1])
+    every_key, every_payload = np.concatenate(keys), np.concatenate(payloads)
+    order = np.lexsort((every_payload, every_key))
+    every_key, every_payload = every_key[order], every_payload[order]
+    first = np.ones(len(order), bool)
+    first[1:] = (np.diff(every_key) != 0) | (np.diff(every_payload) != 0)
+    return every_key[first], every_payload[first]
 
 
 def probes(found: Peaks) -> Probes:
@@ -162,8 +167,9 @@ def _asked(
         keys.append(key_of(moved))
         asking.append(tuples[possible])
     # Two neighbours may be one key where the two members in the middle change places.
-    both = np.unique(np.stack([np.concatenate(keys), np.concatenate(asking)], axis=1), axis=0)
-    return both[:, 0], members[both[:, 1], :2]
+    both = np.sort(np.concatenate(keys) << _TUPLE_BITS | np.concatenate(asking))
+    both = both[np.diff(both, prepend=-1) != 0]
+    return both >> _TUPLE_BITS, members[both & ((1 << _TUPLE_BITS) - 1), :2]
 
 
 def _rounded(fields: NDArray[np.float64]) -> NDArray[np.int64]:

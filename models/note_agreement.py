@@ -28,6 +28,7 @@ RATED_S = 3.0  # the rate of a pitch is taken over as much on both sides
 LEAST_RATE = 0.05  # events of a pitch a second
 LEAST_CHANCE, MOST_CHANCE = 0.02, 0.7
 LEAST_FITTED = 4  # common notes that are enough to refine an alignment by
+MOST_FITTED = 0.02  # of the tempo ratio; notes that lie close together tell no slope
 HIT_SHARE = 0.45  # of what chance does not meet, of a true melody in another arrangement
 
 
@@ -220,4 +221,6 @@ def _fitted(
     if total[0] < LEAST_FITTED or spread < 1e-6:
         return stretch, shift_s
     slope = (total[0] * total[4] - total[1] * total[3]) / spread
+    if abs(slope) > MOST_FITTED:
+        return stretch, shift_s
     return stretch + slope, shift_s + (total[3] - slope * total[1]) / total[0]

@@ -27,7 +27,7 @@ def reindex(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the vector index and the postings anew, or the index by the models of today."""
+    """Write the indexes anew, or by the models of today."""
     if to_current and missing:
         raise Invalid("--switch and --missing exclude each other", "a switch writes only what is missing by itself")
     lost = _switch(dataset, as_json) if to_current else _mend(dataset, missing, as_json)

@@ -122,9 +122,9 @@ def written(seen: dict[tuple[str, str], list[dict[str, Any]]]) -> str:
     lines = [
         "# Every search at every depth",
         "",
-        "Written by `SOUNDTRACE_WRITE_DEPTHS=1 ops/test tests/live/test_depths.py` from its own run: three shipped clips,",
-        "the real broker and Milvus, each cell asked over Kafka and over HTTP, with the same numbers from both. The best",
-        f"match of `{QUERY.rpartition('/')[2]}` (m:n: of the dataset's first track): score, verdict, layer, blocks.",
+        "Written by `SOUNDTRACE_WRITE_DEPTHS=1 ops/test tests/live/test_depths.py` from its own run: three",
+        "shipped clips, the real broker and Milvus, each cell asked over Kafka and over HTTP, with one answer. Told is",
+        f"the best match of `{QUERY.rpartition('/')[2]}` (m:n: of the first track): score, verdict, layer, blocks.",
         "",
         "| depth | " + " | ".join(TYPES) + " |",
         "|---" * (len(TYPES) + 1) + "|",

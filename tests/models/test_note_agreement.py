@@ -85,3 +85,11 @@ def test_an_accompaniment_in_common_is_no_line_in_common():
     assert found.score > 50
     assert found.line_score < 0.3 * found.score
     assert note_agreement.agreement(sides[0], sides[0], **told).line_score > 3 * found.line_score
+
+
+def test_a_handful_of_notes_close_together_does_not_bend_the_tempo():
+    times_s = np.array([9.0, 9.01, 9.02, 9.03, 9.04])
+    pitches = np.array([60, 62, 64, 65, 67])
+    for late_s in ([0.05, 0.03, 0, -0.03, -0.05], [-0.05, -0.03, 0, 0.03, 0.05]):
+        found = agree(events(times_s, pitches), events(times_s + late_s, pitches))
+        assert found.tempo_ratio == pytest.approx(1, abs=0.06)

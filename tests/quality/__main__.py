@@ -8,6 +8,10 @@ beat.
 `drums`: grooves, four performances each as drum stems: the drums' encoder beside others; needs it as well.
 `stems`: the separator on held-out songs and on played pieces, beside what needs no learning; needs the extra `train`.
 `layers`: matching with stems and without, vocals alone, music under speech; needs it as well.
+`motifs`: borrowed melodies in any key and tempo among 1,000 tracks, and what is none; needs it, and eSpeak NG.
+`recordings`: excerpts, damaged, among whole tracks, strangers, samples: the fingerprint beside chromaprint and another.
+`sections`: where songs are cut, which parts are the same, and which part of another performance each is; needs it too.
+`verdicts`: pairs of each class compared in full, sound marks too: which verdict is told; needs it, and eSpeak NG.
 `voice`: singers nobody learned from, four songs each: who is who, beside averaged cepstra; needs it, and eSpeak NG.
 """
 
@@ -20,7 +24,20 @@ from pathlib import Path
 
 from tests.bench import report
 
-NAMES = ("arrangements", "ladder", "ear", "synthetic", "drums", "stems", "layers", "voice")
+NAMES = (
+    "arrangements",
+    "ladder",
+    "ear",
+    "synthetic",
+    "drums",
+    "stems",
+    "layers",
+    "motifs",
+    "recordings",
+    "sections",
+    "verdicts",
+    "voice",
+)
 RESULTS = Path(__file__).with_name("results")
 
 

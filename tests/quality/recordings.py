@@ -266,6 +266,8 @@ def _print(figures: dict[str, Any]) -> None:
         for length, row in told.items()
     ]
     report.table("errors, median / p95", ["", *names], rows)
+    rows = [[length, f"{100 * row['right']:.1f}", row["of"]] for length, row in ours["kinds"].items()]
+    report.table("called what it is, %", ["", "right", "of"], rows)
     rows = [[length, row.get("median"), row.get("p95")] for length, row in ours["cpu_ms"].items()]
     report.table("CPU ms a query", ["", "p50", "p95"], rows)
     report.table("index", ["", "figure"], [[name, value] for name, value in figures["index"].items()])

@@ -136,7 +136,7 @@ async def test_stems_that_have_no_harmony_have_no_sections(full):
     assert set(first["stem_section_matches"]) == {"bass"}
 
 
-async def test_a_melody_in_another_key_and_at_another_tempo_is_found_and_placed(way, monkeypatch, inbox):
+async def test_a_melody_in_another_key_and_tempo_is_found_and_placed(way, monkeypatch, inbox, unrecognised):
     rng = np.random.default_rng(5)
     notes = tuple(int(note) for note in np.cumsum(rng.choice((-4, -3, -2, -1, 1, 2, 3, 5), 32)) % 17 - 4)
     strangers = {f"stranger{seed}": tuple(np.random.default_rng(seed).integers(-7, 8, 32)) for seed in range(4)}
