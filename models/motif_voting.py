@@ -37,8 +37,8 @@ ALWAYS_TRACKS = 20  # ... but never those of no more tracks than this
 CELLS_OF_TRACK = 3
 CELLS_SEEN = 64  # for each candidate; a track that plays what the query plays fills some dozen
 HELD_SHARE = 0.5  # of the notes that the matched track holds: a track that holds as many holds the passage
-# Rows that a window counts, those of the rarest keys: a tenth of the rows of 1,000 tracks finds as much as all of them, a
-# twentieth loses one borrowed melody of ten, a fortieth half (2026-11-22).
+# Rows that a window counts, those of the rarest keys: a tenth of the rows of 1,000 tracks finds as much as all of them,
+# a twentieth loses one borrowed melody of ten, a fortieth half (2026-11-22).
 MOST_VOTES = 1 << 16
 MOST_HELD = 1 << 20  # of a passage whose commonness is asked for: it is the common keys that tell
 
