@@ -28,7 +28,7 @@ TRUTHS = (*VERDICTS[:1:-1], "jingle in speech", "jingle in music", *UNPROVEN[::-
 NAMED = frozenset(VERDICTS[VERDICTS.index("sample") :])  # the very recording, whatever was done to it
 OVERLAP = 0.5  # of the shorter of a told and a true place: then it is found
 NEAR_S = 1.0
-QUANTILES = 101
+QUANTILES = 51
 HELD_OUT = ("held-out performances", "bands of held-out tunes")  # that no layer's thresholds or curves have seen
 
 

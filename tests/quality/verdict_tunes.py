@@ -64,7 +64,10 @@ def shared_motifs(some: Sequence[Tune]) -> Iterator[Pair]:
 
 
 def same_chords(some: Sequence[Tune]) -> Iterator[Pair]:
-    """15 tunes and another melody over their own accompaniment, 15 and one over their chords in another arrangement."""
+    """15 tunes and another melody over their own accompaniment, 15 and one over their chords in another arrangement.
+
+    The own accompaniment is the same sound, sample by sample, as when two sing over one backing track.
+    """
     for at, one in enumerate(some[:30]):
         way, made = ((HARMONY, "same backing"), (PROGRESSION, "same chords"))[at % 2]
         query, candidate = _mix(motif_bands.harmony(one, SEED, way)), _mix(motif_bands.band(one, SEED))

@@ -138,10 +138,12 @@ def picture(figures: dict[str, Any], path: Path) -> None:
     drawn, (left, right) = plt.subplots(1, 2, figsize=(13, 5.5))
     columns = VERDICTS[::-1]
     counts = np.array([[figures["matrix"][truth].get(verdict, 0) for verdict in columns] for truth in TRUTHS])
-    left.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    left.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            left.text(column, row, str(count), ha="center", va="center")
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            left.text(column, row, str(count), ha="center", va="center", color=colour)
     left.set_xticks(range(len(columns)), columns, rotation=35, ha="right")
     left.set_yticks(range(len(TRUTHS)), TRUTHS)
     left.set(xlabel="told", ylabel="truth", title=f"{figures['pairs']} pairs")
@@ -151,7 +153,7 @@ def picture(figures: dict[str, Any], path: Path) -> None:
     right.plot([0, 1], [0, 1], "k:", linewidth=1)
     right.set(xlabel="p_chance at most", ylabel="share of strangers", title="strangers, distance to uniform")
     right.grid(alpha=0.3)
-    right.legend()
+    right.legend(loc="upper left", fontsize="small")
     drawn.tight_layout()
     drawn.savefig(path, dpi=100, metadata={"Software": None})
     plt.close(drawn)
