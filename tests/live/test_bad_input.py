@@ -86,7 +86,6 @@ def told(home: RunningHome) -> dict[str, list[Record]]:
         "wrong hash": upload(good, sha256="0" * 64),
         "wrong size": upload(good, size_bytes=1),
         "no such task": upload(good, tasks=("karaoke",)),
-        "task not built": upload(good, tasks=("motif",)),
         "webhook": upload(good, webhook_url="http://169.254.169.254/"),
         "new dataset": upload(good, dataset="made by an upload"),
         "gone dataset": upload(good, dataset_id="00000000-0000-4000-8000-000000000000"),
@@ -138,7 +137,6 @@ def test_a_place_we_may_not_read_from_is_refused_and_nothing_is_opened(told, nam
         ("wrong hash", "hash-mismatch"),
         ("wrong size", "hash-mismatch"),
         ("no such task", "validation-failed"),
-        ("task not built", "validation-failed"),
     ],
 )
 def test_an_upload_that_cannot_be_done_is_dead_lettered(told, name, code):
@@ -200,8 +198,8 @@ async def test_poison_between_good_records_makes_one_letter_and_its_neighbours_a
         ({"search_type": "1:n", "candidate_dataset_name": "nowhere"}, "dataset-not-found"),
         ({"search_type": "1:n", "candidate_dataset_name": "kafka", "tenant": "another"}, "dataset-not-found"),
         ({"search_type": "2:n"}, "validation-failed"),
-        ({"search_type": "1:n", "candidate_dataset_name": "kafka", "depth": "motif"}, "validation-failed"),
-        ({"search_type": "1:n", "candidate_dataset_name": "kafka", "profile": "comprehensive1"}, "validation-failed"),
+        ({"search_type": "1:n", "candidate_dataset_name": "kafka", "depth": "motif"}, "depth-not-ingested"),
+        ({"search_type": "1:n", "candidate_dataset_name": "kafka", "profile": "comprehensive1"}, "depth-not-ingested"),
         ({"search_type": "1:n", "candidate_dataset_name": "kafka", "limit": 0}, "validation-failed"),
         ({"search_type": "1:1", "candidate_dataset_name": "kafka"}, "field-not-allowed"),
     ],
