@@ -79,6 +79,7 @@ def _band(
     """
     width = 2 * BAND_FRAMES + 1
     before, now = np.zeros((width, 4)), np.zeros((width, 4))  # score, cosines, frames that were compared, first frame
+    before[:, 3] = first
     best = np.zeros(4)
     last = 0
     for frame in range(first, end):

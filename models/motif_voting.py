@@ -10,7 +10,7 @@ the query and however large the catalogue is. A key that half of the catalogue h
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,6 +99,15 @@ def by_window(
         yield _of_window(asked, (start_s, start_s + WINDOW_S), found, weights, (candidates, each))
 
 
+def distinct(proposals: Iterable[Hypothesis]) -> list[Hypothesis]:
+    """Of those that tell the same of one track, in two grids, two cells or two windows, the first."""
+    kept: list[Hypothesis] = []
+    for one in proposals:
+        if not any(_alike(one, other) for other in kept):
+            kept.append(one)
+    return kept
+
+
 def held(asked: Probes, keys: Rows, payloads: Rows, start_s: float, end_s: float) -> dict[int, float]:
     """How many of a passage's notes each track holds in one alignment, by the track's number; of `commonness`.
 
@@ -129,8 +138,7 @@ def commonness(holding: Mapping[int, float], track: int, tracks: int) -> float:
 
 
 def _alike(one: Hypothesis, other: Hypothesis) -> bool:
-    """Whether two windows, or two grids, tell the same; 30 s apart a ratio that is 3 % off is a second off."""
-    near = abs(np.log(one.tempo_ratio / other.tempo_ratio)) < RATIO_CELL
+    near = abs(math.log(one.tempo_ratio / other.tempo_ratio)) < RATIO_CELL
     return one.semitones == other.semitones and near and abs(one.offset_s - other.offset_s) < 2 * PLACE_CELL_S
 
 

@@ -21,13 +21,14 @@ from models.chains import probes, rows
 from models.contour import FRAMES_PER_S
 from models.contour_align import Directions
 from models.motif_chance import p_chance
-from models.motif_voting import Hypothesis, by_window, hypotheses
+from models.motif_voting import Hypothesis, by_window, distinct, hypotheses
 from models.note_agreement import Notes
 from models.salience import Events
 
 LEAST_S = 2.5  # a shorter run is an interval or two, not a melody
 SAME_SHARE = 0.5  # of the shorter of two ranges: then they are one
 PROPOSED = 24  # repeats of a window that are looked at; many say again that the track is itself
+MOST_REPEATS, MOST_MOTIFS = 1_000, 50  # of an hour; four minutes of a song have some dozens and a few
 LEAST_CONFIDENCE = 0.99  # of a repeat that is told
 
 
@@ -114,17 +115,18 @@ def motifs(found: Events, contour: NDArray[np.uint8]) -> tuple[Motif, ...]:
     """
     heard = Heard(found, contour, len(contour) / FRAMES_PER_S)
     side = _prepared(heard)
-    repeats = [
-        one
-        for proposals in by_window(probes(found), *rows(found), 1, each=PROPOSED)
-        for proposal in proposals
-        if abs((proposal.tempo_ratio - 1) * proposal.middle_s + proposal.offset_s) >= LEAST_S
-        and (one := _along(proposal, side, side, heard, heard)) is not None
-    ]
+    repeats: list[MotifMatch] = []
+    for proposals in by_window(probes(found), *rows(found), 1, each=PROPOSED):
+        other = [one for one in distinct(proposals) if abs(_place(one) - one.middle_s) >= LEAST_S]
+        repeats += (one for proposal in other if (one := _along(proposal, side, side, heard, heard)) is not None)
     sure = {one: 1 - p_chance(one.evidence, heard.duration_s, heard.duration_s, "mix") for one in repeats}
-    return _grouped(
-        sorted((one for one in repeats if sure[one] >= LEAST_CONFIDENCE), key=lambda one: -one.evidence), sure
-    )
+    kept = [one for one in sorted(sure, key=lambda one: -one.evidence) if sure[one] >= LEAST_CONFIDENCE]
+    return _grouped(kept[:MOST_REPEATS], sure)
+
+
+def _place(proposal: Hypothesis) -> float:
+    """The second of the reference that lies on the proposal's middle."""
+    return proposal.tempo_ratio * proposal.middle_s + proposal.offset_s
 
 
 def _prepared(heard: Heard) -> tuple[Notes, Directions]:
@@ -200,8 +202,8 @@ def _overlap(one: tuple[float, float], other: tuple[float, float]) -> float:
 def _grouped(repeats: Iterable[MotifMatch], sure: dict[MotifMatch, float]) -> tuple[Motif, ...]:
     """Repeats, the strongest first, as motifs with all places where each is heard."""
     left = list(repeats)
-    found = []
-    while left:
+    found: list[Motif] = []
+    while left and len(found) < MOST_MOTIFS:
         first = left[0]
         # What follows itself at once is a loop: of it one turn is the motif.
         lag_s = abs(first.candidate_start_s - first.query_start_s)

@@ -143,8 +143,10 @@ def _meetings(
         slack_s = reach_s + ratio * RATIO_STEP * RATIO_STEPS * abs(times_s[event])
         count, end = 0, meets[event]
         here = (firsts[pitch], firsts[pitch + 1]) if 0 <= pitch < len(firsts) - 1 else (0, 0)
-        for other in range(here[0], here[1]):
+        other = here[0] + np.searchsorted(by_pitch_s[here[0] : here[1]], expected_s - max(slack_s, RATED_S))
+        while other < here[1] and by_pitch_s[other] - expected_s <= max(slack_s, RATED_S):
             off_s = by_pitch_s[other] - expected_s
+            other += 1
             count += abs(off_s) <= RATED_S
             if abs(off_s) <= slack_s:
                 if end == len(late_s):

@@ -60,3 +60,12 @@ def test_silence_matches_nothing_not_even_itself():
     silent = np.zeros((50, 12), np.uint8)
     assert run(silent, silent) == contour_align.Run(0.0, 0.0, 0.0, 0.0)
     assert run(np.zeros((0, 12), np.uint8), contour(1, 50)).score == 0
+
+
+def test_of_a_long_track_only_what_lies_around_the_middle_is_heard():
+    own = contour(1, 2_000)
+    found = run(own, own, middle_s=300.0)
+    assert (found.start_s, found.end_s) == (
+        pytest.approx(300 - contour_align.REACH_S, abs=1),
+        pytest.approx(300 + contour_align.REACH_S, abs=1),
+    )

@@ -105,3 +105,13 @@ def test_commonness_is_the_share_of_tracks_that_hold_the_passage(holders):
     held = motif_voting.held(asked, *looked_up(asked, catalogue(own)), times_s[10], times_s[39])
     assert motif_voting.commonness(held, 0, TRACKS) == pytest.approx(holders / TRACKS)
     assert motif_voting.commonness(held, 999, TRACKS) == 0
+
+
+def test_proposals_that_say_the_same_are_one():
+    proposed = [
+        motif_voting.Hypothesis(3, 1.00, 5.0, 2, 9.0, 15.0),
+        motif_voting.Hypothesis(3, 1.02, 4.6, 2, 8.0, 15.0),
+        motif_voting.Hypothesis(3, 1.00, 5.0, 14, 7.0, 15.0),
+        motif_voting.Hypothesis(3, 1.00, 45.0, 2, 6.0, 15.0),
+    ]
+    assert motif_voting.distinct(proposed) == [proposed[0], *proposed[2:]]
