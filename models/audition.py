@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import convolve1d
 from scipy.signal import fftconvolve
 
-from models.flac import mono
+from models.audio.flac import mono
 
 Samples = NDArray[np.float32]  # mono, (samples,)
 

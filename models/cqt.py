@@ -6,8 +6,8 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
+from models.audio.decode import SILENT_PEAK
 from models.card import Hearing
-from models.decode import SILENT_PEAK
 
 Cqt = NDArray[np.uint8]  # (bins, frames)
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from models import layers
-from models.form import Form
+from models.fingerprint.recognise import LEAST_SCORES, WHOLE_SHARE, Kind, Recording, kind_of
 from models.layers import Layered
-from models.melodies import SharedMelody, strength
-from models.motif_chance import SHARED_CHANCE
-from models.recognise import LEAST_SCORES, WHOLE_SHARE, Kind, Recording, kind_of
+from models.motif.chance import SHARED_CHANCE
+from models.motif.melodies import SharedMelody, strength
+from models.section.form import Form
 
 Verdict = Literal[
     "no_relation", "style_only", "shared_motif", "same_composition", "sample", "same_recording_modified",

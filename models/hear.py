@@ -9,20 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import stems
+from models.audio.decode import Health, decode
+from models.audio.envelope import envelope
+from models.audio.flac import from_flac, to_flac
 from models.card import Card, Hearing
 from models.cqt import Cqt, pooled_cqt
-from models.decode import Health, decode
-from models.envelope import envelope
-from models.flac import from_flac, to_flac
+from models.fingerprint.peaks import RATE_HZ as PEAKS_RATE_HZ
+from models.fingerprint.peaks import Peaks, peaks
 from models.latents import Latents, latents
-from models.melodies import Melodies, melodies
-from models.peaks import RATE_HZ as PEAKS_RATE_HZ
-from models.peaks import Peaks, peaks
+from models.motif.melodies import Melodies, melodies
 from models.presence import Presence, presence
 from models.rhythm import rhythm
 from models.rhythm_card import RhythmCard
-from models.sections import RATE_HZ as STRUCTURE_RATE_HZ
-from models.sections import Structure, structure
+from models.section.sections import RATE_HZ as STRUCTURE_RATE_HZ
+from models.section.sections import Structure, structure
 from models.separators import SeparatorCard
 from models.verdict import Features, compare
 from models.voice import voice

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
-from models.decode import SILENT_PEAK
+from models.audio.decode import SILENT_PEAK
 from models.latents import placed
 from models.rhythm_card import RhythmCard, RhythmHearing
 

@@ -15,10 +15,10 @@ import torch
 from demucs.apply import Model, apply_model
 from numpy.typing import NDArray
 
-from models.flac import mono
+from models.audio.flac import mono
 from models.separators import WEIGHTS, SeparatorCard, load_model
 
-Samples = NDArray[np.float32]  # (frames,) of one channel, (frames, channels) of more, as `models.flac.from_flac` gives
+Samples = NDArray[np.float32]  # (frames,) of one channel, (frames, channels) of more, as `from_flac` gives
 
 OVERLAP = 0.1  # of two segments; demucs' own default, 0.25, costs a fifth more time
 BLOCK_S = 300.0  # as long as a track may be by default; htdemucs' stems of that are 0.4 GB, thrice that while it works

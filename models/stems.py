@@ -14,9 +14,9 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from models.audio.flac import mono
 from models.card import Hearing
 from models.cqt import pooled_cqt
-from models.flac import mono
 from models.presence import Presence
 
 STEMS = ("drums", "bass", "other", "vocals")  # in demucs' order; channels of the stored FLAC

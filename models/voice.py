@@ -17,7 +17,7 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-from models.decode import SILENT_PEAK
+from models.audio.decode import SILENT_PEAK
 from models.latents import placed
 from models.voice_card import VoiceCard, VoiceHearing
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # the API names blobs, and loads no model for it
     from models.card import Hearing
     from models.latents import WindowAxis
     from models.presence import Presence
-    from models.sections import Structure
+    from models.section.sections import Structure
 
 
 SOUND = ("waveform", "stems")  # the kinds that are kept as FLAC
@@ -106,7 +106,7 @@ def pack_structure(found: Structure) -> bytes:
 
 def unpack_structure(data: bytes, stem_cqt: NDArray[np.uint8] | None = None) -> Structure:
     """A track's structure, or with the transform of one of its stems that stem's."""
-    from models.sections import Section, Structure, harmony_of_cqt
+    from models.section.sections import Section, Structure, harmony_of_cqt
 
     stored = unpack(data)
     sections = tuple(Section(**section) for section in stored.meta["sections"])

@@ -19,12 +19,12 @@ from streams.errors import Defect
 from streams.settings import Settings
 from streams.stores.vectors import Collection
 
-DECODER = "decode-1"  # rises when `models.decode`, `models.flac` or `models.envelope` make something else of a file
+DECODER = "decode-1"  # rises when anything of `models.audio` makes something else of a file
 
-PEAKS = "peaks-1"  # rises when `models.peaks` hears something else, or `models.landmarks` makes something else of it
+PEAKS = "peaks-1"  # rises when `models.fingerprint` hears something else, or makes other keys of it
 
-MELODY = "melody-1"  # rises when `models.melodies` hears something else, or `models.chains` makes something else of it
-FORM = "form-1"  # rises when `models.sections` hears something else
+MELODY = "melody-1"  # rises when `models.motif` hears something else, or makes other keys of it
+FORM = "form-1"  # rises when `models.section` hears something else
 
 STEMS = "1"  # rises when `models.separate`, `.stems` or `.presence` make something else of a mix
 

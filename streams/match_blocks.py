@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from models.form import Form
-from models.melodies import SharedMelody
-from models.sections import Section
+from models.motif.melodies import SharedMelody
+from models.section.form import Form
+from models.section.sections import Section
 
 BLOCK_OF = {"vocals": "vocals_stem", "accompaniment": "other_stem", "full_audio": "full_audio"}
 

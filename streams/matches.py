@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from models.align import Alignment
 from models.card import Card
 from models.finding import FINGERPRINT, MOTIF, SECTION, UNPROVEN, Finding, landmark_score
-from models.form import Form, compare_forms
+from models.fingerprint.recognise import Recording
 from models.layers import DRUMS, Layered, compare_layers
 from models.library import Cohort
-from models.melodies import SharedMelody
-from models.recognise import Recording
+from models.motif.melodies import SharedMelody
 from models.score import agreements
-from models.sections import Structure
+from models.section.form import Form, compare_forms
+from models.section.sections import Structure
 from models.stems import PITCHED
 from models.verdict import Comparison, Features, preliminary
 from models.voice import similarity

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from models.chains import probes
-from models.melodies import LAYERS, SharedMelody, heard, shared
-from models.motif_voting import Hypothesis, commonness, held, hypotheses
-from models.motifs import Heard
+from models.motif.chains import probes
+from models.motif.melodies import LAYERS, SharedMelody, heard, shared
+from models.motif.motifs import Heard
+from models.motif.voting import Hypothesis, commonness, held, hypotheses
 from streams.artifacts import unpack
 from streams.matches import Candidate
 from streams.posting import Where, find_listed

@@ -56,7 +56,8 @@ def find_listed(where: Where, name: str, keys: Integers, listed: Collection[str]
 
 
 def _rows(name: str, array: NDArray[np.uint32]) -> tuple[Integers, Integers]:
-    from models import chains, landmarks, melodies  # in the child: the worker itself stays light
+    from models.fingerprint import landmarks
+    from models.motif import chains, melodies
 
     if name == "fingerprint":
         return landmarks.rows(array)

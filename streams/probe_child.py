@@ -20,8 +20,8 @@ CPU_S = 5  # for one file; an honest one of 100 MB takes less than one
 
 def main() -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # each thread would reserve memory that the limit counts
+    from models.audio.probe import probe
     from models.errors import AudioError
-    from models.probe import probe
 
     def look(path: str, max_track_s: float | None) -> dict[str, Any]:
         try:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from models.landmarks import probes
-from models.recognise import HYPOTHESES, Recording, recognise, recordings
-from models.voting import Hypothesis, hypotheses
+from models.fingerprint.landmarks import probes
+from models.fingerprint.recognise import HYPOTHESES, Recording, recognise, recordings
+from models.fingerprint.voting import Hypothesis, hypotheses
 from streams.artifacts import unpack
 from streams.matches import Candidate
 from streams.posting import Where, find_listed

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from models.melodies import SharedMelody
-from models.recognise import Recording
+from models.fingerprint.recognise import Recording
+from models.motif.melodies import SharedMelody
 from streams import pipeline
 from streams.matches import Candidate, Heard
 from streams.records import Audio, SearchRequest

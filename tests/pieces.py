@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.peaks import RATE_HZ
+from models.fingerprint.peaks import RATE_HZ
 from tests.signals import Samples
 
 GRID_S = 0.11

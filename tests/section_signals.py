@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from models.sections import Section, Structure
+from models.section.sections import Section, Structure
 from tests import signals
 
 Samples = NDArray[np.float32]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from models import hear
-from models.envelope import POINTS_PER_S
+from models.audio.envelope import POINTS_PER_S
 from streams.artifacts import pack
 from streams.records import Audio
 from streams.stage import StageContext

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.finding import VERDICTS, Finding, Found, finding, identical
-from models.form import Form
 from models.layers import Layered
 from models.library import Cohort
+from models.section.form import Form
 from streams import cards, pipeline
 from streams.answers import Answer, say
 from streams.artifacts import job_name, unpack

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from models.contour import FRAMES_PER_S
 from models.hear import hear_melodies
+from models.motif.contour import FRAMES_PER_S
 from streams.artifacts import pack
 from streams.records import Audio
 from streams.stage import StageContext

@@ -38,8 +38,8 @@ def compare(
     from models import hear
     from models.errors import WrongWeights
     from models.finding import Found, finding, identical
+    from models.fingerprint.recognise import recordings
     from models.layers import compare_layers
-    from models.recognise import recordings
     from streams import cards, matches
     from streams.check import check_depth
     from streams.cli.listening import forms_of, listen, melodies_of
@@ -61,7 +61,7 @@ def compare(
     about = matches.Candidate(str(candidate), None, "", candidate.name, None, None, durations_s[1], {})
     _, match = matches.describe(1, about, told, card)
     if html is not None:
-        from streams.evidence_card import Side, evidence_card
+        from streams.evidence.card import Side, evidence_card
 
         sides = (
             Side(path.name, one.track.flac, one.track.envelope, mix.cqt, mix.latents, one.track.duration_s)
@@ -82,8 +82,8 @@ def compare(
 def _compare_drums(query: Path, candidate: Path, as_json: bool) -> None:
     """Drums have an encoder of their own, and no verdict is calibrated on it: a likeness of rhythm, 0..1."""
     from models import rhythm_card
+    from models.audio.flac import from_flac
     from models.errors import WrongWeights
-    from models.flac import from_flac
     from models.rhythm import rhythm
     from models.score import agreement, similarities, sounding
 

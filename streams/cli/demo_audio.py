@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from models.decode import decode
+from models.audio.decode import decode
 
 RATE_HZ = 22_050
 

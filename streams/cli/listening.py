@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from models import hear, rhythm_card
-from models.form import Form, compare_forms
 from models.latents import latents
-from models.melodies import LAYERS, Melodies, SharedMelody, heard, shared
-from models.sections import Structure, harmony_of_cqt
+from models.motif.melodies import LAYERS, Melodies, SharedMelody, heard, shared
+from models.section.form import Form, compare_forms
+from models.section.sections import Structure, harmony_of_cqt
 from models.stems import PITCHED
 from models.verdict import Features
 from streams import cards, pipeline

@@ -49,7 +49,7 @@ def separate(
 def _separate(track: Path, out: Path, separator: SeparatorCard, folder: Path, as_json: bool) -> None:
     import soundfile
 
-    from models.flac import from_flac
+    from models.audio.flac import from_flac
     from models.presence import presence
     from models.separate import separate as apart
     from streams.cli.compare import decoded

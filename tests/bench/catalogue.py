@@ -20,8 +20,10 @@ import soxr
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from models import chains, landmarks, motif_voting, peaks, recognise, salience, voting
-from models.peaks import Peaks
+from models.fingerprint import landmarks, peaks, recognise, voting
+from models.fingerprint.peaks import Peaks
+from models.motif import chains, salience
+from models.motif import voting as motif_voting
 from streams.artifacts import pack
 from streams.posting import Where, find_listed
 from streams.stores.segments import Segment, SegmentPostings, write

@@ -18,9 +18,9 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from models import hear, library
+from models.audio.flac import from_flac
 from models.card import Card
 from models.cqt import pooled_cqt
-from models.flac import from_flac
 from models.verdict import Features, compare_many
 from streams import cards, pipeline
 from streams.agents.match import BLOCK

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.salience import Events
+from models.motif.salience import Events
 from tests import signals
 
 
 def events(times_s, pitches, strengths=None, ranks=None) -> Events:
-    """Notes as `models.salience` stores them, in order of time."""
+    """Notes as `models.motif.salience` stores them, in order of time."""
     times_ms = np.rint(1_000 * np.asarray(times_s, float))
     strengths = np.full(len(times_ms), 255) if strengths is None else np.asarray(strengths)
     ranks = np.zeros(len(times_ms), int) if ranks is None else np.asarray(ranks)

@@ -9,10 +9,10 @@ import pytest
 
 from models import finding as told
 from models.finding import Found, finding
+from models.fingerprint.recognise import Recording
 from models.layers import Layered
-from models.melodies import SharedMelody
-from models.motifs import MotifMatch
-from models.recognise import Recording
+from models.motif.melodies import SharedMelody
+from models.motif.motifs import MotifMatch
 from models.score import WindowScores
 from models.verdict import Comparison
 

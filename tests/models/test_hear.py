@@ -50,6 +50,6 @@ def test_warming_up_needs_nothing_and_leaves_nothing(name):
 
 
 def test_probing_loads_no_heavy_library():
-    loaded = "import sys, models.probe; print([m for m in ('librosa', 'scipy', 'numba') if m in sys.modules])"
+    loaded = "import sys, models.audio.probe; print([m for m in ('librosa', 'scipy', 'numba') if m in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

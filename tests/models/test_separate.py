@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 
 from models import separate as module
 from models import separators
+from models.audio.flac import mono
 from models.errors import FetchFailed, MissingWeights, WrongWeights
-from models.flac import mono
 from models.presence import LEAST_SHARE, SILENT_DBFS, presence
 from models.separate import separate
 from models.separators import SeparatorCard, fetch, load_model

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from models import card, library
+from models.audio.decode import decode
+from models.audio.flac import to_flac
 from models.card import Null
-from models.decode import decode
-from models.flac import to_flac
 from models.hear import encode_track
 from models.verdict import Features, compare, compare_many, preliminary
 from tests import signals

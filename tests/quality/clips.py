@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import hear
-from models.flac import from_flac
+from models.audio.flac import from_flac
 from models.verdict import Features
 from streams import cards
 

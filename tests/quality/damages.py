@@ -13,8 +13,8 @@ import numpy as np
 import soxr
 from scipy.signal import butter, correlate, fftconvolve, sosfilt
 
-from models.decode import decode
-from models.flac import mono
+from models.audio.decode import decode
+from models.audio.flac import mono
 from models.training.speech import speech
 from tests.quality.changes import RATE_HZ, Samples, mp3
 

@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from models.flac import mono
+from models.audio.flac import mono
 from tests.quality import openmsx, wesnoth
 from tests.quality.changes import RATE_HZ, Samples
 from tests.quality.damages import CHANGED, DAMAGES, Damage, noise, sped_up

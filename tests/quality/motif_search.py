@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models import salience
-from models.chains import Probes, probes, rows
-from models.motif_cells import TRACK_BIT
-from models.motif_chance import SHARED_CHANCE, Layer, p_chance
-from models.motif_voting import commonness, held, hypotheses
-from models.motifs import Heard, MotifMatch, match
+from models.motif import salience
+from models.motif.cells import TRACK_BIT
+from models.motif.chains import Probes, probes, rows
+from models.motif.chance import SHARED_CHANCE, Layer, p_chance
+from models.motif.motifs import Heard, MotifMatch, match
+from models.motif.voting import commonness, held, hypotheses
 from tests.quality import motif_bands
 from tests.quality.changes import RATE_HZ, Samples
 

@@ -3,7 +3,7 @@
 Queries are solos of tunes, their bands, and tunes that borrow eight bars; what is found is the same tune otherwise
 (`motif_bands`). By chains of notes alone, and rescored by the contour among the best 50. On mixes, on the melody's own
 stem, and on voices that were separated. Then what strangers reach, of several kinds, and what a track repeats itself.
-Thresholds were fitted on the first seed (`models.motif_chance`); the tunes of the second are others.
+Thresholds were fitted on the first seed (`models.motif.chance`); the tunes of the second are others.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models import salience, separators
-from models.chains import rows
-from models.motif_chance import Layer
-from models.motifs import Heard, compare, motifs
+from models import separators
+from models.motif import salience
+from models.motif.chains import rows
+from models.motif.chance import Layer
+from models.motif.motifs import Heard, compare, motifs
 from models.separate import separate
 from models.training.__main__ import cache_folder
 from models.training.tunes import tunes

@@ -21,11 +21,11 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from models.landmarks import probes, rows
-from models.peaks import RATE_HZ as HEARD_HZ
-from models.peaks import Peaks, peaks
-from models.recognise import HYPOTHESES, Recording, recognise
-from models.voting import hypotheses
+from models.fingerprint.landmarks import probes, rows
+from models.fingerprint.peaks import RATE_HZ as HEARD_HZ
+from models.fingerprint.peaks import Peaks, peaks
+from models.fingerprint.recognise import HYPOTHESES, Recording, recognise
+from models.fingerprint.voting import hypotheses
 from tests.quality.changes import RATE_HZ, Samples, wav
 from tests.quality.excerpts import Excerpt, work_of
 from tests.quality.renditions import Rendition, cache_folder, needed

@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import binomtest
 
-from models.recognise import kind_of
+from models.fingerprint.recognise import kind_of
 from tests.bench import report
 from tests.quality.excerpts import SECONDS, Excerpt, excerpts, long_unknown, mixes, spliced, tracks, unknown
 from tests.quality.recognisers import Answer, Audfprint, Chromaprint, Ours, audfprint_installed

@@ -20,8 +20,8 @@ import soundfile
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
-from models.decode import decode
-from models.flac import mono
+from models.audio.decode import decode
+from models.audio.flac import mono
 from tests.quality.changes import RATE_HZ, Samples, mp3
 
 Map = tuple[NDArray[np.float64], NDArray[np.float64]]  # beats of the original work, seconds of the rendition

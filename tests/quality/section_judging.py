@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
-from models import novelty
-from models.section_align import section_matches, similarities
-from models.sections import Section, Structure
+from models.section import novelty
+from models.section.align import section_matches, similarities
+from models.section.sections import Section, Structure
 from tests.quality import section_measures as measures
 from tests.quality.section_songs import Played
 

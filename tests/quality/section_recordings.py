@@ -15,7 +15,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from models.flac import mono
+from models.audio.flac import mono
 from tests.quality import openmsx, wesnoth
 from tests.quality.changes import RATE_HZ, Samples
 from tests.quality.renditions import Map, Rendition, files_of, folder_of, kept, seeded, worn

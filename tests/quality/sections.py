@@ -20,8 +20,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from models.cqt import pooled_cqt
-from models.section_align import similarities
-from models.sections import HEARING, RATE_HZ, Structure, harmony_of_cqt, structure
+from models.section.align import similarities
+from models.section.sections import HEARING, RATE_HZ, Structure, harmony_of_cqt, structure
 from tests.bench import report
 from tests.quality import section_recordings, section_songs
 from tests.quality.renditions import Rendition

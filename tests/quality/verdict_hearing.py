@@ -16,11 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from models import contour, cqt, decode, flac, hear, latents, network, peaks, presence, salience, separate, stems, unet
+from models import cqt, hear, latents, network, presence, separate, stems, unet
+from models.audio import decode, flac
 from models.finding import Finding, Found, finding
+from models.fingerprint import peaks
+from models.fingerprint.peaks import Peaks
+from models.fingerprint.recognise import recordings
 from models.layers import compare_layers
-from models.peaks import Peaks
-from models.recognise import recordings
+from models.motif import contour, salience
 from streams import cards, matches
 from streams.cli.listening import Listened, forms_of, listen, melodies_of
 from streams.cli.place import configured

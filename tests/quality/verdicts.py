@@ -17,8 +17,8 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
-from models import motif_chance
 from models.finding import VERDICTS
+from models.motif import chance as motif_chance
 from tests.bench import report
 from tests.quality import verdict_figures as figures_of
 from tests.quality import verdict_jingles, verdict_pairs, verdict_tunes

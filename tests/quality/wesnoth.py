@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from models.flac import mono
+from models.audio.flac import mono
 from tests.quality.changes import RATE_HZ, Samples
 from tests.quality.renditions import Map, Rendition, files_of, folder_of, kept, seeded, worn
 

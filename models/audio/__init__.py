@@ -1,0 +1,1 @@
+"""Files: from bytes of any container to samples, and back to FLAC. Read `decode` first."""

@@ -1,0 +1,238 @@
+"""Recognition: which stretches of two tracks are the same recording, at what tempo and pitch, and how sure that is.
+
+A hypothesis (`voting`) is laid upon the reference's peaks, moved until most of them coincide, fitted to the stretch of
+the query where they do, and accepted where chance does not explain it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from models.fingerprint import bank
+from models.fingerprint.coincidence import Alignment, Stretch, beat_chance, log_likelihood_ratio, stretch, tried
+from models.fingerprint.landmarks import DENSE_PAIRS, DENSE_QUADS, Probes, probes, probes_of, rows
+from models.fingerprint.peaks import BANDS_PER_SEMITONE, Peaks, Points, points
+from models.fingerprint.voting import Hypothesis, hypotheses
+
+QUERY_RANK, REFERENCE_RANK = 40, 30  # of the peaks that are laid upon each other
+
+LEAST_LANDMARKS = 10
+LEAST_S = 1.6
+WHOLE_SHARE = 0.7
+EXACT_TEMPO, EXACT_SEMITONES = 0.006, 0.12
+# Least scores, in nats: whole or part of the query, exact or changed. Set on 1,368 strangers and wrong tracks (20, 26,
+# 22, 32), and 6 more, with which none of 1,182 and of 296 long strangers of a second set was accepted (2026-11-21).
+LEAST_SCORES = {(True, True): 26.0, (False, True): 32.0, (True, False): 28.0, (False, False): 38.0}
+# Over what the coincidence of beats explains, in nats: of the whole query, of a part, and for each second. Without it
+# 515 of 648 pairs of synthetic tunes on one grid were accepted, and 5 of 360 excerpts of strangers; with it 6 and none,
+# and of 1,020 known excerpts 17 fewer are found. A flat 20 would leave 4 pairs and lose 79 (2026-11-22).
+LEAST_OVER_BEAT = {True: 5.0, False: 14.0}
+LEAST_OVER_BEAT_PER_S = 1.5
+# Peaks of one note err together: so much greater than of independent ones are the errors of time and tempo, though not
+# of pitch (928 excerpts whose truth is known, 2026-11-22).
+ERRING_TOGETHER = 1.65
+SECOND_LOOK = 2.0  # more where many more hypotheses are looked at
+
+HYPOTHESES = 64  # of pairs and of quads: of samples under louder music that found 16 of 20, 6 and 16 found 12
+AROUND_S = 6.0  # of a hypothesis to both sides, laid upon the reference before the rest of a long query
+PROMISING = 8.0  # nats, of that part, without which the rest is not looked at
+AGAIN_S = 30.0  # a longer query has had many chances at the first look
+
+SAME_S, SAME_SEMITONES, SAME_TEMPO = 0.35, 0.4, 0.05  # alignments that differ by less are one
+
+Kind = Literal["same_recording", "same_recording_modified", "sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """An accepted alignment of the query with a candidate.
+
+    Attributes:
+        query_start_s, query_end_s, candidate_start_s, candidate_end_s: from the first to the last common peak.
+        tempo_ratio: candidate seconds per query second; > 1: the query is faster.
+        tempo_error: one standard error of the least squares fit, relative.
+        transposition_semitones: > 0: the query is higher.
+        transposition_error_semitones: one standard error.
+        time_error_s: of the alignment in its middle, one standard error.
+        landmarks: common peaks.
+        share: 0..1, of the query's peaks on the stretch.
+        score: log-likelihood ratio in nats, the lower of what the chance rates of the whole query and of the stretch's
+            surroundings give: of a stretch that is more tonal than the rest, more coincides by chance.
+        whole: it covers 70 % of what sounds in the query.
+        exact: neither tempo nor pitch is changed, as far as can be told.
+    """
+
+    query_start_s: float
+    query_end_s: float
+    candidate_start_s: float
+    candidate_end_s: float
+    tempo_ratio: float
+    tempo_error: float
+    transposition_semitones: float
+    transposition_error_semitones: float
+    time_error_s: float
+    landmarks: int
+    share: float
+    score: float
+    whole: bool
+    exact: bool
+
+
+def recognise(
+    query: Peaks, references: Mapping[int, Peaks], found: Sequence[Hypothesis]
+) -> dict[int, tuple[Recording, ...]]:
+    """All accepted alignments with each track, strongest first; tracks without any are left out.
+
+    A track that repeats itself exactly is aligned at each repeat.
+
+    Args:
+        references: by the tracks' numbers; hypotheses of others are passed over.
+        found: in any order.
+    """
+    heard = points(query, QUERY_RANK)
+    told = {}
+    for track in sorted({one.track for one in found} & references.keys()):
+        accepted = _accepted(
+            heard, points(references[track], REFERENCE_RANK), [one for one in found if one.track == track]
+        )
+        if accepted:
+            told[track] = accepted
+    return told
+
+
+def verify(query: Peaks, reference: Peaks, hypothesis: Hypothesis) -> Recording | None:
+    """What the peaks of both say to a hypothesis; None where it is not accepted."""
+    return _verified(points(query, QUERY_RANK), points(reference, REFERENCE_RANK), hypothesis, 0.0)
+
+
+def recordings(query: Peaks, reference: Peaks) -> tuple[Recording, ...]:
+    """All accepted alignments of two tracks, strongest first.
+
+    Where none is found, more landmarks are asked for; then the query's peaks are moved by `bank`: of what sounds in its
+    middle, `AGAIN_S` at most.
+    """
+    heard, other = points(query, QUERY_RANK), points(reference, REFERENCE_RANK)
+    keys, payloads = rows(reference)
+
+    def voted(asked: Probes) -> list[Hypothesis]:
+        return hypotheses(asked, keys, payloads, pairs=HYPOTHESES, quads=HYPOTHESES)
+
+    if found := _accepted(heard, other, voted(probes(query))):
+        return found
+    again = _middle(points(query))
+    return _accepted(heard, other, voted(probes_of(again, DENSE_PAIRS, DENSE_QUADS)), SECOND_LOOK) or _accepted(
+        heard, other, bank.hypotheses(again, keys, payloads, HYPOTHESES), SECOND_LOOK
+    )
+
+
+def kind_of(recording: Recording, query_duration_s: float, candidate_duration_s: float) -> Kind:
+    """What an alignment makes of two tracks.
+
+    Laid upon each other by it, two tracks overlap: an excerpt and its source over all of the excerpt, two excerpts
+    where they share seconds. Where most of that is matched, neither holds anything else there: they are one recording.
+    Where both go on beside the match and differ, one of them is a sample in other material.
+    """
+    ratio = recording.tempo_ratio
+    before_s = min(recording.query_start_s, recording.candidate_start_s / ratio)
+    after_s = min(query_duration_s - recording.query_end_s, (candidate_duration_s - recording.candidate_end_s) / ratio)
+    matched_s = recording.query_end_s - recording.query_start_s
+    if matched_s < WHOLE_SHARE * (max(0.0, before_s) + matched_s + max(0.0, after_s)):
+        return "sample"
+    return "same_recording" if recording.exact else "same_recording_modified"
+
+
+def _middle(heard: Points) -> Points:
+    middle_s = (heard.times_s[0] + heard.times_s[-1]) / 2 if len(heard) else 0.0
+    return heard.between(middle_s - AGAIN_S / 2, middle_s + AGAIN_S / 2)
+
+
+def _accepted(
+    query: Points, reference: Points, found: Sequence[Hypothesis], more: float = 0.0
+) -> tuple[Recording, ...]:
+    kept: list[Recording] = []
+    for one in sorted(found, key=lambda one: -one.score):
+        # A long recording is voted for in each of its windows: they need not all be verified.
+        if any(_explains(other, one.around_s, one.at(one.around_s), one.semitones, one.tempo_ratio) for other in kept):
+            continue
+        if (told := _verified(query, reference, one, more)) is not None:
+            kept.append(told)
+    folded: list[Recording] = []
+    for told in sorted(kept, key=lambda told: (-told.score, told.query_start_s, told.candidate_start_s)):
+        middle_s = (told.query_start_s + told.query_end_s) / 2
+        under_s = (told.candidate_start_s + told.candidate_end_s) / 2
+        shift, ratio = told.transposition_semitones, told.tempo_ratio
+        if not any(_explains(other, middle_s, under_s, shift, ratio) for other in folded):
+            folded.append(told)
+    return tuple(folded)
+
+
+def _explains(told: Recording, query_s: float, candidate_s: float, semitones: float, ratio: float) -> bool:
+    """Whether an accepted alignment says the same of a second of the query."""
+    under_s = told.candidate_start_s + told.tempo_ratio * (query_s - told.query_start_s)
+    return (
+        told.query_start_s <= query_s <= told.query_end_s
+        and abs(under_s - candidate_s) <= SAME_S
+        and abs(told.transposition_semitones - semitones) <= SAME_SEMITONES
+        and abs(float(np.log(told.tempo_ratio / ratio))) <= SAME_TEMPO
+    )
+
+
+def _verified(query: Points, reference: Points, hypothesis: Hypothesis, more: float) -> Recording | None:
+    if not len(query) or not len(reference):
+        return None
+    guess = Alignment(hypothesis.tempo_ratio, hypothesis.offset_s, -BANDS_PER_SEMITONE * hypothesis.semitones)
+    around = query.between(hypothesis.around_s - AROUND_S, hypothesis.around_s + AROUND_S)
+    if not len(around):
+        return None
+    start = tried(around, reference, guess)
+    if len(around) < len(query):
+        near = stretch(around, reference, start)
+        if near is None or _score(near) < PROMISING:
+            return None
+        start = near.alignment
+    found = stretch(query, reference, start)
+    told = None if found is None else _told(query, found, more)
+    if found is None or told is None:
+        return None
+    over = log_likelihood_ratio(found.matched, found.last - found.first + 1, beat_chance(query, reference, found))
+    seconds = told.query_end_s - told.query_start_s
+    return told if over >= max(LEAST_OVER_BEAT[told.whole], LEAST_OVER_BEAT_PER_S * seconds) else None
+
+
+def _score(found: Stretch) -> float:
+    every = found.last - found.first + 1
+    return min(
+        log_likelihood_ratio(found.matched, every, chance) for chance in (found.global_chance, found.local_chance)
+    )
+
+
+def _told(query: Points, found: Stretch, more: float) -> Recording | None:
+    """The recording that a stretch is, None where it is not accepted with `more` than the least score."""
+    start_s, end_s = float(query.times_s[found.first]), float(query.times_s[found.last])
+    ratio, offset_s, raised = found.alignment
+    whole = bool(end_s - start_s >= WHOLE_SHARE * (query.times_s[-1] - query.times_s[0]))
+    semitones = -raised / BANDS_PER_SEMITONE
+    exact = abs(ratio - 1) <= EXACT_TEMPO and abs(semitones) <= EXACT_SEMITONES
+    score = _score(found)
+    if found.matched < LEAST_LANDMARKS or end_s - start_s < LEAST_S or score < LEAST_SCORES[whole, exact] + more:
+        return None
+    return Recording(
+        query_start_s=start_s,
+        query_end_s=end_s,
+        candidate_start_s=max(0.0, ratio * start_s + offset_s),
+        candidate_end_s=ratio * end_s + offset_s,
+        tempo_ratio=ratio,
+        tempo_error=ERRING_TOGETHER * found.ratio_error / ratio,
+        transposition_semitones=semitones,
+        transposition_error_semitones=found.raised_error / BANDS_PER_SEMITONE,
+        time_error_s=ERRING_TOGETHER * found.offset_error_s,
+        landmarks=found.matched,
+        share=found.matched / (found.last - found.first + 1),
+        score=score,
+        whole=whole,
+        exact=exact,
+    )

@@ -1,0 +1,1 @@
+"""One match as one page: read `card` first."""
