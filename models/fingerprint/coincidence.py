@@ -28,7 +28,7 @@ _SHIFT_S, _SHIFT_STEP_S, _SHIFTS = 0.19, 0.137, 6  # to both sides: where nothin
 _LEAST_CHANCE, _MOST_CHANCE = 0.02, 0.6
 _ENOUGH_PEAKS = 1_000  # to count chance by
 _GAIN, _MOST_HIT = 0.25, 0.95  # how much oftener than by chance peaks of a true stretch are expected to find another
-_LEAST_WEIGHT = 5.0  # nats of a stretch, without which it is not fitted further
+_LEAST_WEIGHT = 8.0  # nats of a stretch, without which it is not fitted further: `recognise.PROMISING`
 _LEAST_MATCHES = 4  # a line and its error
 LEAST_RATIO, MOST_RATIO = 0.70, 1.43  # a fit beyond has run away
 

@@ -79,6 +79,11 @@ class Points:
         part = slice(*np.searchsorted(self.times_s, (start_s, end_s)))
         return Points(self.times_s[part], self.bands[part], self.strengths_db[part], self.ranks[part])
 
+    def strongest(self, most_rank: int) -> Points:
+        """Those that fewer than `most_rank` others within half a second exceed."""
+        part = self.ranks < most_rank
+        return Points(self.times_s[part], self.bands[part], self.strengths_db[part], self.ranks[part])
+
 
 def peaks(samples: NDArray[np.float32]) -> Peaks:
     """Find the peaks of a recording.
