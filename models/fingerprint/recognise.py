@@ -38,9 +38,9 @@ ERRING_TOGETHER = 1.65
 SECOND_LOOK = 2.0  # more where many more hypotheses are looked at
 
 HYPOTHESES = 64  # of pairs and of quads: of samples under louder music that found 16 of 20, 6 and 16 found 12
-# Nine in ten hypotheses are luck, and to lay 500 of them upon their tracks is what a long query costs. Alignments tried
-# with the stronger half of the peaks, 8 nats before a fit and 10 after it take half as long to verify as with all peaks,
-# 5 and 8, and 129 queries of 35 and 120 s find what they found (2026-11-22).
+# Nine in ten hypotheses are luck, and to lay 500 of them upon their tracks is what a long query costs. When alignments
+# are tried with the stronger half of the peaks, and 8 nats are asked for before a fit and 10 after it, that takes half
+# as long as with all peaks, 5 and 8 nats, and 129 queries of 35 and 120 s find what they found (2026-11-22).
 TRIED_RANK = 20  # of the peaks by which alignments are tried
 AROUND_S = 6.0  # of a hypothesis to both sides, laid upon the reference before the rest of a long query
 PROMISING = 10.0  # nats, of that part, without which the rest is not looked at
