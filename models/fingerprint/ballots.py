@@ -57,12 +57,12 @@ class Windows(NamedTuple):
 
 
 class Guesses(NamedTuple):
-    """The guesses of some cells, cell by cell; all (guesses,) but `starts`, (cells + 1,).
+    """The guesses of some cells, (cells, most of a cell), of which `counts`, (cells,), are there.
 
     `under_s` is the track's second under the middle of the cell's window, `log_ratios` those of the tempos.
     """
 
-    starts: NDArray[np.int64]
+    counts: NDArray[np.int64]
     tracks: NDArray[np.int64]
     log_ratios: NDArray[np.float64]
     semitones: NDArray[np.float64]
@@ -94,39 +94,33 @@ def gather(ballots: Ballots, windows: Windows, slots: NDArray[np.int32], count: 
     Args:
         slots: int32 (windows, cells), the number 0..count - 1 of a chosen cell, else -1.
     """
-    filled = np.zeros(count + 1, np.int64)
-    starts = np.zeros(count + 1, np.int64)
+    counts = np.zeros(count, np.int64)
     cells = slots.shape[1]
-    for writing in range(2):  # first they are counted
-        if writing:
-            starts[1:] = np.cumsum(filled[:count])
-            filled[:] = 0
-        total = starts[count]
-        tracks, anchors = np.empty(total, np.int64), np.empty(total, np.int64)
-        log_ratios, semitones, under_s = np.empty(total), np.empty(total), np.empty(total)
-        weights, times_s = np.empty(total), np.empty(total)
-        for row in range(len(ballots.payloads)):
-            key = ballots.places[row]
-            for probe in range(ballots.starts[key], ballots.starts[key + 1]):
-                possible, ratio, higher, offset_s = _guess(ballots, row, probe)
-                if not possible:
-                    continue
-                first, last = _held_by(windows, ballots.times_s[probe])
-                for window in range(first, last + 1):
-                    second = _under_s(windows, window, ratio, offset_s)
-                    cell = _cell(ballots.payloads[row], second, cells)
-                    for slot in (slots[window, cell], slots[window, (cell - 1) & (cells - 1)]):
-                        if slot < 0 or filled[slot] >= most:
-                            continue
-                        if writing:
-                            at = starts[slot] + filled[slot]
-                            tracks[at] = _track(ballots.payloads[row])
-                            log_ratios[at], semitones[at] = np.log(ratio), higher
-                            under_s[at] = second
-                            weights[at], anchors[at] = ballots.weights[key], ballots.anchors[probe]
-                            times_s[at] = ballots.times_s[probe]
-                        filled[slot] += 1
-    return Guesses(starts, tracks, log_ratios, semitones, under_s, weights, anchors, times_s)
+    shape = (count, most)
+    tracks, anchors = np.empty(shape, np.int64), np.empty(shape, np.int64)
+    log_ratios, semitones, under_s = np.empty(shape), np.empty(shape), np.empty(shape)
+    weights, times_s = np.empty(shape), np.empty(shape)
+    for row in range(len(ballots.payloads)):
+        key = ballots.places[row]
+        for probe in range(ballots.starts[key], ballots.starts[key + 1]):
+            possible, ratio, higher, offset_s = _guess(ballots, row, probe)
+            if not possible:
+                continue
+            first, last = _held_by(windows, ballots.times_s[probe])
+            for window in range(first, last + 1):
+                second = _under_s(windows, window, ratio, offset_s)
+                cell = _cell(ballots.payloads[row], second, cells)
+                for slot in (slots[window, cell], slots[window, (cell - 1) & (cells - 1)]):
+                    if slot < 0 or counts[slot] >= most:
+                        continue
+                    at = counts[slot]
+                    counts[slot] += 1
+                    tracks[slot, at] = _track(ballots.payloads[row])
+                    log_ratios[slot, at], semitones[slot, at] = np.log(ratio), higher
+                    under_s[slot, at] = second
+                    weights[slot, at], anchors[slot, at] = ballots.weights[key], ballots.anchors[probe]
+                    times_s[slot, at] = ballots.times_s[probe]
+    return Guesses(counts, tracks, log_ratios, semitones, under_s, weights, anchors, times_s)
 
 
 @njit(cache=True)
@@ -140,34 +134,33 @@ def clusters(guesses: Guesses, anchors: int) -> NDArray[np.float64]:
         the mean second of the query's anchors. The score is the sum over distinct anchors of each one's best weight, 0
         where there are fewer than `LEAST_ANCHORS`.
     """
-    found = np.zeros((len(guesses.starts) - 1, 6))
+    found = np.zeros((len(guesses.counts), 6))
     best, seen = np.zeros(anchors), np.full(anchors, -1, np.int64)
     for cell in range(len(found)):
-        start, end = guesses.starts[cell], guesses.starts[cell + 1]
-        seed = _seed(guesses, start, end)
+        seed = _seed(guesses, cell)
         if seed < 0:
             continue
         members, distinct = 0, 0
         log_ratio, semitones, under_s, time_s = 0.0, 0.0, 0.0, 0.0
-        for j in range(start, end):
-            if not _near(guesses, seed, j):
+        for j in range(guesses.counts[cell]):
+            if not _near(guesses, cell, seed, j):
                 continue
             members += 1
-            log_ratio += guesses.log_ratios[j]
-            semitones += guesses.semitones[j]
-            under_s += guesses.under_s[j]
-            time_s += guesses.times_s[j]
-            anchor = guesses.anchors[j]
+            log_ratio += guesses.log_ratios[cell, j]
+            semitones += guesses.semitones[cell, j]
+            under_s += guesses.under_s[cell, j]
+            time_s += guesses.times_s[cell, j]
+            anchor = guesses.anchors[cell, j]
             if seen[anchor] != cell:
                 seen[anchor], best[anchor] = cell, 0.0
                 distinct += 1
-            best[anchor] = max(best[anchor], guesses.weights[j])
-        found[cell, 0], found[cell, 1] = guesses.tracks[seed], np.exp(log_ratio / members)
+            best[anchor] = max(best[anchor], guesses.weights[cell, j])
+        found[cell, 0], found[cell, 1] = guesses.tracks[cell, seed], np.exp(log_ratio / members)
         found[cell, 2], found[cell, 3] = semitones / members, under_s / members
         found[cell, 5] = time_s / members
         if distinct >= LEAST_ANCHORS:
-            for j in range(start, end):
-                anchor = guesses.anchors[j]
+            for j in range(guesses.counts[cell]):
+                anchor = guesses.anchors[cell, j]
                 if seen[anchor] == cell:
                     found[cell, 4] += best[anchor]
                     seen[anchor] = -1
@@ -175,26 +168,26 @@ def clusters(guesses: Guesses, anchors: int) -> NDArray[np.float64]:
 
 
 @njit(cache=True)
-def _seed(guesses: Guesses, start: int, end: int) -> int:
+def _seed(guesses: Guesses, cell: int) -> int:
     """The guess of a cell that the heaviest others agree with, -1 of an empty one."""
     seed, most = -1, 0.0
-    for i in range(start, end):
+    for i in range(guesses.counts[cell]):
         total = 0.0
-        for j in range(start, end):
-            if _near(guesses, i, j):
-                total += guesses.weights[j]
+        for j in range(guesses.counts[cell]):
+            if _near(guesses, cell, i, j):
+                total += guesses.weights[cell, j]
         if total > most:
             seed, most = i, total
     return seed
 
 
 @njit(cache=True)
-def _near(guesses: Guesses, i: int, j: int) -> bool:
+def _near(guesses: Guesses, cell: int, i: int, j: int) -> bool:
     return bool(
-        guesses.tracks[i] == guesses.tracks[j]
-        and abs(guesses.under_s[i] - guesses.under_s[j]) <= NEAR_S
-        and abs(guesses.semitones[i] - guesses.semitones[j]) <= NEAR_SEMITONES
-        and abs(guesses.log_ratios[i] - guesses.log_ratios[j]) <= NEAR_TEMPO
+        guesses.tracks[cell, i] == guesses.tracks[cell, j]
+        and abs(guesses.under_s[cell, i] - guesses.under_s[cell, j]) <= NEAR_S
+        and abs(guesses.semitones[cell, i] - guesses.semitones[cell, j]) <= NEAR_SEMITONES
+        and abs(guesses.log_ratios[cell, i] - guesses.log_ratios[cell, j]) <= NEAR_TEMPO
     )
 
 
