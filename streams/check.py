@@ -9,6 +9,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from models.content import CONTENT_TYPES, ContentType
+from models.content import thresholds as thresholds_of
 from streams import pipeline
 from streams.errors import Invalid, NotFound
 from streams.records import SearchRequest
@@ -72,6 +74,22 @@ def check_tasks(tasks: Iterable[str]) -> tuple[str, ...]:
     faults += [_fault("tasks", f"'{task}' is no task; tasks are {', '.join(TASKS)}") for task in unknown]
     _refuse(faults)
     return tuple(task for task in TASKS if task in asked)
+
+
+def check_content(content_type: str, thresholds: Mapping[str, float]) -> ContentType:
+    """The content type of a dataset, when it is one and its thresholds can be set so.
+
+    Raises: `Invalid` `validation-failed`.
+    """
+    for name in CONTENT_TYPES:
+        if name == content_type:
+            try:
+                thresholds_of(name, thresholds)
+            except ValueError as error:
+                _refuse([_fault("thresholds", str(error))])
+            return name
+    known = ", ".join(CONTENT_TYPES)
+    raise _refusal([_fault("content_type", f"'{content_type}' is no content type; content types are {known}")])
 
 
 def check_search_fields(request: SearchRequest) -> SearchRequest:
@@ -250,5 +268,9 @@ def _fault(field: str, detail: str) -> Fault:
 
 def _refuse(faults: list[Fault], code: str = "validation-failed") -> None:
     if faults:
-        told = "; ".join(f"{fault['field']}: {fault['detail']}" for fault in faults)
-        raise Invalid(f"the request cannot be taken: {told}", "mend the named fields", code=code, errors=faults)
+        raise _refusal(faults, code)
+
+
+def _refusal(faults: list[Fault], code: str = "validation-failed") -> Invalid:
+    told = "; ".join(f"{fault['field']}: {fault['detail']}" for fault in faults)
+    return Invalid(f"the request cannot be taken: {told}", "mend the named fields", code=code, errors=faults)

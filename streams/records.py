@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
+from models.content import CONTENT_TYPES
 from streams.errors import Invalid, SoundtraceError
 from streams.pipeline import EncoderType
 
@@ -73,6 +74,10 @@ class Upload(Record):
         size_bytes = sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items())
         if len(metadata) > METADATA_ENTRIES_MAX or size_bytes > METADATA_BYTES_MAX:
             raise ValueError(f"metadata may have {METADATA_ENTRIES_MAX} entries and {METADATA_BYTES_MAX} bytes")
+        content_type = metadata.get("content_type", "music")
+        if content_type not in CONTENT_TYPES:
+            known = ", ".join(CONTENT_TYPES)
+            raise ValueError(f"'{content_type}' is no content type; content types are {known}")
         return metadata
 
 

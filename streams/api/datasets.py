@@ -19,7 +19,10 @@ from streams.stores import catalogue
 
 async def create(request: web.Request, body: NewDataset) -> Answer[Dataset]:
     """Make a dataset."""
-    made = await request.app[CATALOGUE].create_dataset(tenant_of(request), body.name, body.description)
+    content_type = check.check_content(body.content_type, body.thresholds)
+    made = await request.app[CATALOGUE].create_dataset(
+        tenant_of(request), body.name, body.description, content_type=content_type, thresholds=body.thresholds
+    )
     return Answer(_shown(made), {"Location": f"/trace/v1/dataset/{made.dataset_id}"})
 
 
@@ -70,6 +73,8 @@ def _shown(dataset: catalogue.Dataset) -> Dataset:
         name=dataset.name,
         description=dataset.description,
         created_at=rfc3339(dataset.created_at_ms),
+        content_type=dataset.content_type,
+        thresholds=dict(dataset.thresholds),
         ingested_tasks=[task for task in check.TASKS if task in dataset.ingested_tasks],
         encoder_types=sorted(dataset.encoder_types),
     )

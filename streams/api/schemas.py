@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, RootModel, model_serializer
 
+from models.content import CONTENT_TYPES
 from streams import check
 from streams.api.reading import Body
 from streams.errors import Invalid
@@ -54,6 +55,12 @@ def _faults(check_them: Callable[[], object]) -> list[check.Fault]:
 class NewDataset(Body):
     name: Annotated[str, AfterValidator(_dataset_name)] = Field(examples=["my_music"])
     description: str = Field("", max_length=4_096)
+    content_type: Annotated[str, _one_of(*CONTENT_TYPES)] = "music"
+    thresholds: dict[str, float] = Field({}, examples=[{"least_recording_s": 0.8}])
+
+    @classmethod
+    def rules_broken(cls, sound: Mapping[str, Any]) -> list[check.Fault]:
+        return _faults(lambda: check.check_content(sound.get("content_type", "music"), sound.get("thresholds", {})))
 
 
 class NewIngest(Body):
@@ -139,6 +146,8 @@ class Dataset(Out):
     name: str
     description: str
     created_at: Time
+    content_type: Annotated[str, _one_of(*CONTENT_TYPES)]
+    thresholds: dict[str, float]
     ingested_tasks: list[str]
     encoder_types: list[str]
 

@@ -41,12 +41,20 @@ class Client:
     ) -> None:
         await self._session.close()
 
-    async def ensure_dataset(self, name: str) -> None:
+    async def ensure_dataset(self, name: str, content: Mapping[str, Any] | None = None) -> None:
+        """Make it, with the `content_type` and the `thresholds` of `content`, where there is none.
+
+        Raises: `Invalid` where there is one and it has others.
+        """
+        asked = content or {}
         try:
-            await self._ask("POST", "/dataset", lambda: {"json": {"name": name}})
+            await self._ask("POST", "/dataset", lambda: {"json": {"name": name, **asked}})
         except SoundtraceError as error:
             if error.code != "dataset-exists":
                 raise
+            if asked:
+                held = await self._ask("GET", f"/dataset/{error.facts['existing_dataset_id']}")
+                _refuse_other(name, held, asked)
 
     async def upload(self, path: Path) -> Data:
         """The answer's data: `blob_name`, `duration_s`, …. Raises: `Invalid`, also for what cannot be read."""
@@ -108,6 +116,13 @@ class Client:
         raise AssertionError("unreachable")
 
 
+def _refuse_other(name: str, held: Data, asked: Mapping[str, Any]) -> None:
+    for field, value in asked.items():
+        if held[field] != value:
+            fact = f"dataset '{name}' was made with the {field.replace('_', ' ')} {held[field]}, not {value}"
+            raise Invalid(fact, "leave the option out, or name a new dataset")
+
+
 def _form(file: Any, name: str) -> aiohttp.FormData:
     file.seek(0)
     form = aiohttp.FormData(quote_fields=False)
@@ -127,4 +142,5 @@ def _data(status: int, content: Any) -> Data:
     if detail.lower().startswith(message.lower()):  # then the detail alone says it all
         message, detail = detail, ""
     wrong = Unavailable if status >= 500 else Invalid
-    raise wrong(message, detail, code=problem.get("code"))
+    facts = {name: problem[name] for name in ("existing_dataset_id",) if name in problem}
+    raise wrong(message, detail, code=problem.get("code"), **facts)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streams.cli.content import ContentTypeName, SetThresholds, thresholds_set
 from streams.cli.output import AsJson, Encoder, document, printable, progress, tell
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ def ingest(
     task: Annotated[
         list[str], typer.Option("--task", metavar="NAME", help="What to hear, one or more; light_stem brings stems.")
     ] = ["full_audio_latent"],  # noqa: B006  typer copies it
+    *,
+    content_type: ContentTypeName = "",
+    threshold: SetThresholds = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> None:
     """Take audio files into a dataset."""
@@ -50,6 +54,9 @@ def ingest(
     from streams.errors import Invalid
 
     settings, at = configured(), server()
+    content: dict[str, Any] = {"content_type": content_type} if content_type else {}
+    if threshold:
+        content["thresholds"] = thresholds_set(threshold)
     files = audio_files(paths, settings.upload_formats)
     if not files:
         formats = " ".join(settings.upload_formats)
@@ -57,7 +64,9 @@ def ingest(
     began_s, files_per_job = time.monotonic(), settings.blobs_per_ingest
     with progress("ingesting", len(files)) as one_done:
         done = asyncio.run(
-            ingest_all(at, files, dataset, encoder, tasks=task, files_per_job=files_per_job, one_done=one_done)
+            ingest_all(
+                at, files, dataset, encoder, tasks=task, content=content, files_per_job=files_per_job, one_done=one_done
+            )
         )
     wall_s = time.monotonic() - began_s
     failed = [file for file in done if file.error]
@@ -82,10 +91,15 @@ async def ingest_all(
     encoder: EncoderType,
     *,
     tasks: Sequence[str] = ("full_audio_latent",),
+    content: Mapping[str, Any] | None = None,
     files_per_job: int,
     one_done: Callable[[], None] = lambda: None,
 ) -> list[Ingested]:
-    """Upload and ingest all files and wait for their end; in the order given."""
+    """Upload and ingest all files and wait for their end; in the order given.
+
+    Args:
+        content: the content type and the thresholds of a dataset that is made now.
+    """
     from streams.cli.client import Client
 
     todo = [Ingested(str(path)) for path in files]
@@ -99,7 +113,7 @@ async def ingest_all(
             one_done()
 
     async with Client(at) as client:
-        await client.ensure_dataset(dataset)
+        await client.ensure_dataset(dataset, content)
         async with asyncio.TaskGroup() as running:
             for group in groups:
                 running.create_task(in_turn(group))

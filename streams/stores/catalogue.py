@@ -17,6 +17,7 @@ from sqlalchemy import RowMapping, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from models.content import ContentType
 from streams.errors import Conflict, NotFound
 from streams.records import Health
 from streams.stores import tables
@@ -34,6 +35,8 @@ class Dataset:
     name: str
     description: str
     created_at_ms: int
+    content_type: ContentType = "music"
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     ingested_tasks: tuple[str, ...] = ()
     encoder_types: tuple[str, ...] = ()
 
@@ -91,9 +94,23 @@ class Catalogue:
 
     # ── datasets ──
 
-    async def create_dataset(self, tenant: str, name: str, description: str = "") -> Dataset:
-        """A new dataset. Raises: `Conflict` `dataset-exists`, with `existing_dataset_id` in its facts."""
-        made = Dataset(str(uuid.uuid4()), tenant, unicodedata.normalize("NFC", name), description, epoch_ms())
+    async def create_dataset(
+        self,
+        tenant: str,
+        name: str,
+        description: str = "",
+        *,
+        content_type: ContentType = "music",
+        thresholds: Mapping[str, float] = {},
+    ) -> Dataset:
+        """A new dataset. Raises: `Conflict` `dataset-exists`, with `existing_dataset_id` in its facts.
+
+        Args:
+            content_type, thresholds: as `models.content.thresholds` takes them.
+        """
+        name = unicodedata.normalize("NFC", name)
+        dataset_id = str(uuid.uuid4())
+        made = Dataset(dataset_id, tenant, name, description, epoch_ms(), content_type, dict(thresholds))
         try:
             async with self.database.write() as connection:
                 await connection.execute(tables.datasets.insert().values(**_dataset_columns(made)))

@@ -32,6 +32,8 @@ datasets = Table(
     Column("name", String, nullable=False),
     Column("description", String, nullable=False, default=""),
     Column("created_at_ms", BigInteger, nullable=False),
+    Column("content_type", String, nullable=False, server_default="music"),
+    Column("thresholds", JSON, nullable=False, server_default="{}"),  # those that it sets otherwise
     UniqueConstraint("tenant", "name"),
 )
 pins = Table(  # the model version a dataset keeps until a reindex switches it

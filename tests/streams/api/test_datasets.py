@@ -21,9 +21,31 @@ async def test_a_dataset_is_made_and_found(api: Api) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made.pop("created_at"))
     assert re.fullmatch(r"[0-9a-f-]{36}", made.pop("dataset_id"))
     assert made == {
-        "user_id": TENANT, "name": "Mein Lied ♪", "description": "", "ingested_tasks": [], "encoder_types": [],
+        "user_id": TENANT, "name": "Mein Lied ♪", "description": "", "content_type": "music", "thresholds": {},
+        "ingested_tasks": [], "encoder_types": [],
     }  # fmt: skip
     assert (await api.call("GET", headers["Location"]))[1]["name"] == "Mein Lied ♪"
+
+
+async def test_its_content_type_and_thresholds_are_kept(api: Api) -> None:
+    told = {"content_type": "sound_mark", "thresholds": {"least_landmarks": 6, "least_share": 0.25}}
+    made = (await api.call("POST", PATH, json={"name": "jingles", **told}))[1]
+    found = (await api.call("GET", f"{PATH}/{made['dataset_id']}"))[1]
+    assert {name: found[name] for name in told} == told
+
+
+@pytest.mark.parametrize(
+    ("told", "pointer", "said"),
+    [({"content_type": "podcast"}, "#/content_type", "content types are music, sound_mark"),
+     ({"thresholds": {"loudness": 1}}, "#/thresholds", "unknown threshold 'loudness'"),
+     ({"thresholds": {"least_share": 2}}, "#/thresholds", "must be 0 to 1"),
+     ({"thresholds": {"least_landmarks": 6.5}}, "#/thresholds", "a whole number")],
+)  # fmt: skip
+async def test_what_no_content_has_is_refused(api: Api, told: dict[str, Any], pointer: str, said: str) -> None:
+    status, answer, _ = await api.call("POST", PATH, json={"name": "x", **told})
+    assert (status, answer["code"]) == (400, "validation-failed")
+    assert answer["errors"][0]["pointer"] == pointer
+    assert said in answer["errors"][0]["detail"]
 
 
 async def test_it_names_what_its_tracks_have(api: Api) -> None:
