@@ -16,8 +16,10 @@ from models.card import Card, Hearing
 from models.cqt import Cqt, pooled_cqt
 from models.fingerprint.peaks import RATE_HZ as PEAKS_RATE_HZ
 from models.fingerprint.peaks import Peaks, peaks
+from models.fingerprint.recognise import recordings
 from models.latents import Latents, latents
-from models.motif.melodies import Melodies, melodies
+from models.motif.melodies import LAYERS as MELODY_LAYERS
+from models.motif.melodies import Melodies, heard, melodies, shared
 from models.presence import Presence, presence
 from models.rhythm import rhythm
 from models.rhythm_card import RhythmCard
@@ -151,7 +153,7 @@ def encode_voice(flac: bytes, card: VoiceCard, *, present: bool) -> Latents:
 
 
 def warm(card: Card) -> None:
-    """Hear and compare four seconds of a sweep once, so that windows and harmony compile, load and plan nothing later.
+    """Hear and compare some seconds of sound once, so that no layer compiles, loads or plans anything later.
 
     librosa's compiled functions are kept by numba on disk (NUMBA_CACHE_DIR, or beside librosa): the first process on a
     machine takes seconds here, the later ones a fraction.
@@ -163,3 +165,9 @@ def warm(card: Card) -> None:
     windows = latents(cqt, card)
     # A frame less, so that the two sides differ and are really aligned.
     compare(Features(cqt, windows, 4.0), Features(cqt[:, 1:], windows, 4.0), card)
+    noise = np.random.default_rng(0).normal(0, 0.1, 8 * stems.RATE_HZ).astype(np.float32)
+    found = peaks(noise[: 8 * PEAKS_RATE_HZ])
+    recordings(found, found)
+    melody = melodies(dict.fromkeys(MELODY_LAYERS, noise))
+    mix = heard(melody.events, melody.contours, "full_audio", 8.0)
+    shared(mix, mix, "full_audio", None)

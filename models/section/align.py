@@ -50,7 +50,8 @@ class _Compared:
     """All sections with all, each track's beats taken `pace` at a time.
 
     Attributes:
-        similarities, rolls: as `similarities` gives them.
+        similarities: as `aligned` gives them.
+        rolls: int8 of the same shape, -5..6, by how many semitones the query's sections are higher.
         offsets: as in `Diagonals`, of the best transposition.
         edges: of query and candidate, in such beats.
         paces: of query and candidate.
@@ -63,21 +64,15 @@ class _Compared:
     paces: tuple[float, float]
 
 
-def similarities(query: Structure, candidate: Structure) -> tuple[FloatArray, NDArray[np.int8]]:
-    """How alike all sections are, and by how many semitones the query's are higher.
+def aligned(query: Structure, candidate: Structure) -> tuple[FloatArray, tuple[SectionMatch, ...]]:
+    """How alike all sections are, and those that correspond.
 
     Returns:
         float32 (query sections, candidate sections), 0..1, where 0 is what strangers reach on average and 1 the same;
-        and int8 of the same shape, -5..6.
+        and the sections that correspond in the order of both tracks: none, as a rule, of unrelated ones.
     """
     compared = _compared(query, candidate)
-    return compared.similarities, compared.rolls
-
-
-def section_matches(query: Structure, candidate: Structure) -> tuple[SectionMatch, ...]:
-    """The sections that correspond, in the order of both tracks; none, as a rule, for unrelated ones."""
-    compared = _compared(query, candidate)
-    return tuple(
+    return compared.similarities, tuple(
         SectionMatch(
             query_index=row,
             candidate_index=column,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.score import WindowScores, window_scores
-from models.section.align import SectionMatch, section_matches, similarities
+from models.section.align import SectionMatch, aligned
 from models.section.sections import Section, Structure
 
 
@@ -29,6 +29,5 @@ def compare_forms(query: Structure, candidate: Structure) -> Form:
     """Compare all sections with all. A track without sections, as silence is, has a score of 0 with everything."""
     if not query.sections or not candidate.sections:
         return Form(query.sections, candidate.sections, (), WindowScores(0.0, 0.0, 0.0))
-    alike, _ = similarities(query, candidate)
-    scores = window_scores(alike, len(query.sections))
-    return Form(query.sections, candidate.sections, section_matches(query, candidate), scores)
+    alike, matches = aligned(query, candidate)
+    return Form(query.sections, candidate.sections, matches, window_scores(alike, len(query.sections)))

@@ -24,6 +24,7 @@ async def index(stage: StageContext) -> None:
     (audio,) = work.audios
     done = tuple(task for task in upload.tasks if set(pipeline.TASKS[task]) <= set(audio.present))
     failed = {task: _why(task, audio.failed) for task in upload.tasks if task not in done}
+    failed |= {kind: audio.failed[kind] for kind in pipeline.AUXILIARY if kind in audio.failed}
     facts = (await stage.load_array(audio.audio_id, "envelope")).meta
     row = TrackRow(
         tenant=work.tenant,

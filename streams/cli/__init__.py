@@ -16,6 +16,7 @@ from streams.cli import (
     api,
     compare,
     demo,
+    describe,
     doctor,
     down,
     ingest,
@@ -42,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS = (
-    ingest.ingest, search.search, compare.compare, separate.separate,
+    ingest.ingest, search.search, compare.compare, describe.describe, separate.separate,
     jobs.jobs, topics.topics, up.up, down.down, status.status,
     doctor.doctor, demo.demo, replay.replay, reindex.reindex, worker.worker, api.api,
 )  # fmt: skip

@@ -14,8 +14,9 @@ import os
 import secrets
 import shutil
 import struct
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ HEAD = struct.Struct("<8sqq")  # magic; rows; bytes of the JSON that follows: th
 ROW_BYTES = 12
 MOST_MERGED = 8_000_000  # rows; merging takes 48 bytes of each
 MOST_FOUND = 4_000_000  # rows of one question: 200 MB, and some 8 s to vote on (measured 2026-11-22)
+ABANDONED_S = 3_600.0
 TRIES = 20  # to see all segments at once, while others merge them
 OWN_BITS = (1 << NUMBER_BITS) - 1
 
@@ -96,6 +98,8 @@ class SegmentPostings:
         with _as_unavailable(index):
             home, new = self._home(index), others._home(index)
             new.mkdir(parents=True, exist_ok=True)
+            for left in self.folder.glob(f"{home.name}.*"):  # by one that was killed here
+                shutil.rmtree(left, ignore_errors=True)
             aside = home.with_name(f"{home.name}.{secrets.token_hex(8)}")
             if home.exists():
                 home.rename(aside)
@@ -207,6 +211,10 @@ def _merge(home: Path) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
+        for left in home.glob("*.partial"):  # by a writer that was killed: nobody writes for so long
+            with suppress(FileNotFoundError):  # it has just got its name
+                if time.time() - left.stat().st_mtime > ABANDONED_S:
+                    left.unlink()
         while full := next(_full_tiers(home), None):
             merged = _merged([_open(path) for path in full])
             if merged.tracks:

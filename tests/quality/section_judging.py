@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
 from models.section import novelty
-from models.section.align import section_matches, similarities
+from models.section.align import aligned
 from models.section.sections import Section, Structure
 from tests.quality import section_measures as measures
 from tests.quality.section_songs import Played
@@ -144,12 +144,12 @@ def pair_figures(pairs: Sequence[tuple[Structure, Structure, Truth]]) -> dict[st
     """
     best, chance, told, some, told_right, likeness = [], [], [], [], [], []
     for query, candidate, truth in pairs:
-        alike, _ = similarities(query, candidate)
+        alike, _ = aligned(query, candidate)
         first = truth[np.arange(len(truth)), alike.argmax(axis=1)]
         best.append(float(first.mean()))
         chance.append(float(truth.mean()))
         likeness += alike.max(axis=1)[first].tolist()
-        matches = section_matches(query, candidate)
+        matches = aligned(query, candidate)[1]
         some.append(bool(matches))
         told.append(len(matches) / len(query.sections))
         told_right += [bool(truth[match.query_index, match.candidate_index]) for match in matches]
@@ -168,10 +168,10 @@ def stranger_figures(pairs: Sequence[tuple[Structure, Structure]]) -> dict[str, 
     """What is said of pairs of unrelated music: everything told is wrong."""
     some, told, likeness = [], [], []
     for query, candidate in pairs:
-        matches = section_matches(query, candidate)
+        matches = aligned(query, candidate)[1]
         some.append(bool(matches))
         told.append(len(matches) / len(query.sections))
-        likeness += similarities(query, candidate)[0].max(axis=1).tolist()
+        likeness += aligned(query, candidate)[0].max(axis=1).tolist()
     return {
         "pairs": len(pairs),
         "any_told": float(np.mean(some)),

@@ -20,7 +20,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from models.cqt import pooled_cqt
-from models.section.align import similarities
+from models.section.align import aligned
 from models.section.sections import HEARING, RATE_HZ, Structure, harmony_of_cqt, structure
 from tests.bench import report
 from tests.quality import section_recordings, section_songs
@@ -180,7 +180,7 @@ def _cost(songs: Sequence[Song]) -> dict[str, float]:
         harmony_of_cqt(cqt, one.beats_s)
     spent.append(time.process_time())
     for query, candidate in pairwise(found):
-        similarities(query, candidate)
+        aligned(query, candidate)
     spent.append(time.process_time())
     transform_s, structure_s, harmony_s, pairs_s = np.diff(spent).tolist()
     return {

@@ -10,6 +10,7 @@ import pytest
 import soxr
 
 from streams.mend import Stores, mend
+from streams.records import Job, Upload, now
 from tests import signals
 from tests.quality.clips import clips
 
@@ -136,3 +137,14 @@ async def test_a_track_without_peaks_is_compared_by_its_other_layers(way):
     result, found = await search(way, "piece")
     assert result.status == "completed"
     assert {match["payload"]["layer"] for match in found} == {"full_audio"}
+
+
+async def test_peaks_that_cannot_be_found_are_told_and_take_no_task_with_them(way, monkeypatch):
+    monkeypatch.setattr("models.hear.peaks", lambda *_: 1 / 0)
+    job = Job(id="job", index=0, size=1)
+    upload = Upload(
+        event_id="event", tenant="acme", dataset_name="demo", blob_uri=way.uri("one"), job=job, requested_at=now()
+    )
+    indexed = (await way.run(upload))[-1]
+    assert indexed.tasks_done == ("full_audio_latent",)
+    assert "ZeroDivisionError" in indexed.tasks_failed["fingerprint"].message

@@ -21,9 +21,9 @@ EVIDENCE = {
 }
 
 
-def problem(status: int, code: str, message: str, detail: str) -> web.Response:
+def problem(status: int, code: str, message: str, detail: str, **facts: str) -> web.Response:
     body = {"type": f"urn:soundtrace:problem:{code}", "status": status, "code": code, "success": False}
-    return web.json_response({**body, "message": message, "detail": detail}, status=status)
+    return web.json_response({**body, **facts, "message": message, "detail": detail}, status=status)
 
 
 def match(name: str, rank: int, evidence: list[dict[str, Any]]) -> dict[str, Any]:
@@ -39,6 +39,7 @@ class FakeApi:
     def __init__(self) -> None:
         self.key = "st_fake"
         self.datasets: list[str] = []
+        self.contents: dict[str, dict[str, Any]] = {}
         self.uploads: list[str] = []
         self.bodies: list[dict[str, Any]] = []
         self.jobs: dict[str, dict[str, Any]] = {}
@@ -50,6 +51,7 @@ class FakeApi:
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self.authenticate])
         app.router.add_post("/trace/v1/dataset", self.dataset)
+        app.router.add_get("/trace/v1/dataset/{dataset_id}", self.held)
         app.router.add_post("/trace/v1/upload", self.upload)
         app.router.add_post("/trace/v1/ingest/type2", self.ingest)
         app.router.add_post("/trace/v1/search/type2", self.search)
@@ -70,11 +72,16 @@ class FakeApi:
         return answer
 
     async def dataset(self, request: web.Request) -> web.Response:
-        name = (await request.json())["name"]
+        body = await request.json()
+        name = body["name"]
         if name in self.datasets:
-            return problem(409, "dataset-exists", "the name is taken", "choose another")
+            return problem(409, "dataset-exists", "the name is taken", "choose another", existing_dataset_id=name)
         self.datasets.append(name)
+        self.contents[name] = {"content_type": "music", "thresholds": {}, **body}
         return web.json_response({"dataset_id": str(uuid.uuid4()), "name": name}, status=201)
+
+    async def held(self, request: web.Request) -> web.Response:
+        return web.json_response(self.contents[request.match_info["dataset_id"]])
 
     async def upload(self, request: web.Request) -> web.Response:
         part = await (await request.multipart()).next()

@@ -37,6 +37,20 @@ def test_into_a_dataset_that_is_there_already(run: Run, api: FakeApi, folder: Pa
     assert run("ingest", str(folder / "1.wav"), "-d", "songs").code == 0
 
 
+def test_a_dataset_is_made_for_its_content_and_not_taken_for_another(run: Run, api: FakeApi, folder: Path) -> None:
+    asked = ("ingest", str(folder / "1.wav"), "-d", "jingles", "--content-type", "sound_mark")
+    assert run(*asked, "--threshold", "least_landmarks=6").code == 0
+    assert api.contents["jingles"]["content_type"] == "sound_mark"
+    assert api.contents["jingles"]["thresholds"] == {"least_landmarks": 6}
+    assert run(*asked).code == 0
+    ended = run("ingest", str(folder / "1.wav"), "-d", "jingles", "--content-type", "effects")
+    assert ended.code == 2
+    assert "'jingles' was made with the content type sound_mark, not effects" in ended.err
+    ended = run(*asked, "--threshold", "least_landmarks")
+    assert ended.code == 2
+    assert "is not NAME=VALUE" in ended.err
+
+
 def test_the_tasks_are_asked_for_and_one_that_fails_is_told_though_its_file_is_usable(
     run: Run, api: FakeApi, folder: Path
 ) -> None:

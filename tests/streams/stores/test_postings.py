@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import time
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
@@ -163,3 +165,16 @@ def test_the_store_can_be_sent_to_the_heavy_child(postings):
     postings.put(DEMO, "a", *rows(5))
     sent = pickle.loads(pickle.dumps(postings))  # noqa: S301  our own bytes
     assert found(sent, 5) == [("a", 5, 0)]
+
+
+def test_what_a_killed_writer_left_is_swept_away_once_nobody_can_be_writing_it(postings):
+    postings.put(DEMO, "a", *rows(5))
+    (home,) = postings.folder.iterdir()
+    old, young = home / "0-old.segment.partial", home / "0-young.segment.partial"
+    for left in (old, young):
+        left.write_bytes(b"half")
+    long_ago = time.time() - 2 * segments.ABANDONED_S
+    os.utime(old, (long_ago, long_ago))
+    postings.put(DEMO, "b", *rows(6))
+    assert (old.exists(), young.exists()) == (False, True)
+    assert found(postings, 5, 6) == [("a", 5, 0), ("b", 6, 0)]
