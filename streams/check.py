@@ -167,7 +167,8 @@ def check_search(request: SearchRequest, view: SearchView, limits: Settings) -> 
 def _refuse_different(request: SearchRequest, view: SearchView) -> None:
     """Windows of two encoders, or of the stems of two separators, mean different things."""
     names = f"dataset '{request.query_dataset_name}'", f"dataset '{request.candidate_dataset_name}'"
-    if view.query_version != view.candidate_version:
+    compares_windows = pipeline.layers_of(_depth(request), request.stem_types)
+    if compares_windows and view.query_version != view.candidate_version:
         fact = (
             f"{names[0]} is encoded by {request.encoder_type} '{view.query_version}', "
             f"{names[1]} by '{view.candidate_version}', which cannot be compared"

@@ -84,18 +84,13 @@ def structure(samples: NDArray[np.float32], cqt: Cqt | None = None) -> Structure
     return Structure(found, heard.starts_s, harmony.astype(np.float16))
 
 
-def harmony_of(samples: NDArray[np.float32], beats_s: NDArray[np.float32]) -> NDArray[np.float16]:
+def harmony_of_cqt(cqt: Cqt, beats_s: NDArray[np.float32]) -> NDArray[np.float16]:
     """The harmony of a stem on the beats of its mix, float16 (beats, 24): with the mix's sections, its structure.
 
     Args:
-        samples: of the stem, mono float32 at `RATE_HZ`, (samples,), beginning with the mix. Silence gives zeros.
+        cqt: of the stem, stored, made with the numbers of `HEARING`, beginning with the mix. Silence gives zeros.
         beats_s: of the mix.
     """
-    return harmony_of_cqt(pooled_cqt(samples, HEARING), beats_s)
-
-
-def harmony_of_cqt(cqt: Cqt, beats_s: NDArray[np.float32]) -> NDArray[np.float16]:
-    """The same, from the stem's stored CQT, made with the numbers of `HEARING`."""
     if not len(beats_s):
         return np.zeros((0, 24), np.float16)
     return beat_harmony(cqt, HEARING, beats_s).astype(np.float16)

@@ -167,10 +167,17 @@ def _affordable(counts: Integers) -> NDArray[np.bool_]:
 
 
 def _open(path: Path) -> Segment:
+    try:
+        return _mapped(path)
+    except (ValueError, struct.error) as error:  # of a file that is cut off, or was never one of ours
+        raise OSError(f"{path.name} is no whole segment: {error}") from error
+
+
+def _mapped(path: Path) -> Segment:
     with path.open("rb") as file:
         magic, rows, length = HEAD.unpack(file.read(HEAD.size))
         if magic != MAGIC:
-            raise OSError(f"{path.name} is no segment")
+            raise ValueError(f"it begins with {magic!r}")
         told = json.loads(file.read(length))
     tracks, counts = tuple(told["tracks"]), tuple(told["counts"])
     if not rows:  # an empty file cannot be mapped
@@ -264,6 +271,6 @@ def _sync(folder: Path) -> None:
 def _as_unavailable(index: InvertedIndex) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, struct.error) as error:
+    except OSError as error:
         remedy = "see that their disk is well; when they are broken, delete their folder and run `soundtrace reindex`"
         raise Unavailable(f"the postings {index.name} do not answer: {error}", remedy) from error

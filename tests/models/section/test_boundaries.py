@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from models.cqt import pooled_cqt
 from models.section import novelty
 from models.section.beats import beats
 from models.section.boundaries import bars, boundaries
-from models.section.sections import harmony_of
+from models.section.sections import HEARING, harmony_of_cqt
 from tests import section_signals, signals
 
 RNG = np.random.default_rng(0)
@@ -59,7 +60,7 @@ def test_bars_follow_a_tracker_that_loses_a_beat():
 @pytest.mark.parametrize("samples", [section_signals.song("ABACB"), signals.noise(2.0), signals.noise(5.0)])
 def test_sections_tile_the_track(samples):
     heard = beats(samples)
-    edges = boundaries(heard, harmony_of(samples, heard.starts_s).astype(np.float32))
+    edges = boundaries(heard, harmony_of_cqt(pooled_cqt(samples, HEARING), heard.starts_s).astype(np.float32))
     assert edges[0] == 0
     assert (np.diff(edges) > 0).all()
     assert edges[-1] == len(heard.starts_s)

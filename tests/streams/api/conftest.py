@@ -101,14 +101,21 @@ class Api:
         await self.catalogue.add_blob(Blob(tenant, uri, content, uri.rpartition("_")[2], 1_000))
         return uri
 
-    async def has_track(self, dataset_id: str, content: str, tenant: str = TENANT, model_version: str = "v0") -> None:
+    async def has_track(
+        self,
+        dataset_id: str,
+        content: str,
+        tenant: str = TENANT,
+        model_version: str = "v0",
+        tasks: tuple[str, ...] = ("full_audio_latent",),
+    ) -> None:
         """A searchable track in a dataset."""
         uri = await self.has_blob(content, tenant)
         track = TrackRow(
             tenant, dataset_id, track_id(dataset_id, content), content, uri, f"{content}.wav", 2.0, 22_050, 1,
             Health(), {},
         )  # fmt: skip
-        await self.catalogue.add_track(track, "type2", ["full_audio_latent"], model_version)
+        await self.catalogue.add_track(track, "type2", tasks, model_version)
 
     async def hears(self, *records: Record) -> None:
         """The read model learns what these records say, as the projector would."""

@@ -122,6 +122,15 @@ async def test_datasets_of_different_model_versions_are_not_compared(api: Api, b
     assert api.broker.published == []
 
 
+async def test_melodies_have_no_windows_whose_versions_could_differ(api: Api) -> None:
+    for name, version in (("old", "v0"), ("new", "v1")):
+        dataset = await api.catalogue.create_dataset(TENANT, name)
+        await api.catalogue.pin(dataset.dataset_id, "type2", version)
+        await api.has_track(dataset.dataset_id, "a" * 64, model_version=version, tasks=("motif",))
+    body = {"search_type": "m:n", "query_dataset_name": "new", "candidate_dataset_name": "old", "depth": "motif"}
+    assert (await api.call("POST", PATH, json=body))[0] == 202
+
+
 async def test_too_many_pairs_are_counted_before_anything_starts(api: Api, blob: str) -> None:
     object.__setattr__(api.settings, "pairs_max", 8)
     body = {"search_type": "m:n", "query_dataset_name": "d", "candidate_dataset_name": "d"}
