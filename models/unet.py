@@ -123,5 +123,15 @@ class _Block(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         near = self.near(maps)
-        far = nn.functional.relu(self.between(torch.matmul(self.squeeze, near)))
-        return near + nn.functional.relu(self.after(torch.matmul(self.spread, far)))  # type: ignore[no-any-return]
+        far = nn.functional.relu(self.between(_along_bands(self.squeeze, near)))
+        return near + nn.functional.relu(self.after(_along_bands(self.spread, far)))  # type: ignore[no-any-return]
+
+
+def _along_bands(weights: Tensor, maps: Tensor) -> Tensor:
+    """`weights` @ each map, (outs, bands) and (batch, channels, bands, frames).
+
+    In one batch of products, where `torch.matmul` turns all maps over before and behind: an eighth of all time on a
+    CPU (2026-11-22).
+    """
+    flat = maps.flatten(0, 1)
+    return torch.bmm(weights.expand(len(flat), -1, -1), flat).view(*maps.shape[:2], -1, maps.shape[3])
