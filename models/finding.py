@@ -1,10 +1,10 @@
 """Findings: what all layers together say of a pair of tracks, and which of them carries it.
 
-The layers know different things. Common landmarks prove a recording, and nothing else does; windows and harmony prove
-a composition; a common contour proves a melody. So the verdict is the strongest that any layer proves, from the top of
-`VERDICTS` down, and the layer that proves it is named. Sections tell places, and prove nothing by themselves: songs on
-the same chords have them in common. Layers that found something are counted in `p_chance` (Bonferroni): who looks in
-several ways finds something by chance more often.
+The layers know different things. Common landmarks prove a recording, and nothing else does (`same_sound`); windows and
+harmony with a melody prove a composition; a common contour proves a melody. So the verdict is the strongest that any
+layer proves, from the top of `VERDICTS` down, and the layer that proves it is named. Harmony alone is never more than
+style, nor are sections, which tell places: songs on the same chords have them in common. `p_chance` counts all layers
+that were looked at: who looks in several ways finds something by chance more often.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from models import layers
-from models.fingerprint.recognise import LEAST_SCORES, WHOLE_SHARE, Kind, Recording, kind_of
+from models.calibration import p_least
+from models.content import THRESHOLDS, Thresholds
+from models.fingerprint.recognise import WHOLE_SHARE, Recording
 from models.layers import Layered
-from models.motif.chance import SHARED_CHANCE
 from models.motif.melodies import SharedMelody, strength
+from models.same_sound import LEAST_CHANCE, chance, covered_s, gaps, kind, landmark_score, same_sound
 from models.section.form import Form
 
 Verdict = Literal[
@@ -32,17 +34,16 @@ VERDICTS: tuple[Verdict, ...] = (  # from weak to strong
 
 UNPROVEN = VERDICTS[:2]
 FINGERPRINT, MOTIF, SECTION = "fingerprint", "motif", "section"
-RECOGNISED = 0.9  # the least score of a pair with common landmarks (contract, A6)
-# Of 1,182 excerpts of 3 to 10 s, each among 54 unrelated tracks, 1 had a score of 3 nats under the least one that is
-# accepted, 2 one of 6 under it: half as many every 3 nats (2026-11-21).
-CHANCE_AT_LEAST, HALVED_BY = 5e-4, 3.0
-LEAST_CHANCE = 1e-12  # what no measurement bears out
-# Of changed recordings, also in noise as loud, 0.42 to 0.72 of the peaks are left on the stretch that is aligned;
-# another arrangement which keeps every note's time, as sequenced music does, has 0.22 to 0.36 (24 clips, 2026-11-22).
-LEAST_SHARE = 0.4  # of a recording whose tempo or pitch is changed
+# Windows alone told 14 of 15 tunes on the same chords, and 25 of 30 that borrow eight bars, as one composition. With a
+# melody that is so unlikely of strangers (`Thresholds.composition_melody_chance`), and either windows so unlikely of
+# them or a melody that lasts for most of the shorter track, none and 5 are; of 41 compositions 26 instead of 29
+# (2026-11-22).
+COMPOSITION_CHANCE, COMPOSITION_SHARE = 1e-4, 0.65
+# Few common peaks of a changed alignment: of 8 samples under other tracks none shares a melody so unlikely (the least
+# 0.003), 19 borrowed melodies played in step all do (2026-11-22).
+SAME_NOTES_CHANCE = 1e-3
 IN_LIBRARY = 0.1  # of a shared melody: how many of the searched tracks may share as much by chance
 COMMON, FEW = 0.1, 3  # what a tenth of the searched tracks hold, and more than these, is nobody's in particular
-OVERLAP_S = 1.0  # of pieces of an edit, whose ends are not told to the frame
 TOLD_GAP_S = 2.0  # shorter stretches without a counterpart are not worth a word
 
 
@@ -77,6 +78,7 @@ class Finding:
         p_chance: that an unrelated pair scores so much in any layer; None where nothing is calibrated.
         why: a sentence where nothing is proven, else None.
         shared: the melodies among `found` that chance and a catalogue's habits do not explain.
+        proven: the alignments of landmarks among `found` that prove a recording.
         unmatched_s: ranges of the query, in seconds, which no evidence of a proven relation covers.
     """
 
@@ -88,27 +90,39 @@ class Finding:
     p_chance: float | None
     why: str | None
     shared: tuple[SharedMelody, ...] = ()
+    proven: tuple[Recording, ...] = ()
     unmatched_s: tuple[tuple[float, float], ...] = ()
 
 
-def finding(found: Found, query_duration_s: float, candidate_duration_s: float, *, tracks: int = 1) -> Finding:
+def finding(
+    found: Found,
+    query_duration_s: float,
+    candidate_duration_s: float,
+    *,
+    tracks: int = 1,
+    thresholds: Thresholds = THRESHOLDS["music"],
+) -> Finding:
     """What the layers come to.
 
     Args:
         found: what each of them says.
         query_duration_s, candidate_duration_s: of the whole tracks.
         tracks: among how many the candidate was looked for.
+        thresholds: of what each layer proves.
     """
-    told = _compared(found, query_duration_s, candidate_duration_s)
+    durations_s = query_duration_s, candidate_duration_s
+    melodies = found.melodies if thresholds.claims_melodies else None
+    told = _compared(found, durations_s, thresholds)
     chances = [] if told.p_chance is None else [told.p_chance]
-    if found.melodies is not None:
-        chances.append(min((one.p_chance for one in found.melodies), default=1.0))
-        told = _by_melody(told, found.melodies, tracks)
+    if melodies is not None:
+        chances.append(min((one.p_chance for one in melodies), default=1.0))
+        told = _by_melodies(told, melodies, durations_s, tracks, thresholds)
     if found.recordings:
-        chances.append(chance(found.recordings[0]))
-        told = _by_landmarks(told, found.recordings, query_duration_s, candidate_duration_s)
-    both = min(1.0, len(chances) * max(LEAST_CHANCE, min(chances))) if chances else None
-    return replace(told, p_chance=both, unmatched_s=_unmatched_s(told, query_duration_s))
+        told = _by_landmarks(told, durations_s, thresholds, explained=_is_explained(found.layered, melodies))
+        if told.layer == FINGERPRINT:  # what proves nothing is no evidence that chance would have to explain
+            chances.append(chance((told.proven or found.recordings)[0]))
+    p_chance = max(LEAST_CHANCE, p_least(chances)) if chances else None
+    return replace(told, p_chance=p_chance, unmatched_s=_unmatched_s(told, query_duration_s))
 
 
 def identical(told: Finding, duration_s: float) -> Finding:
@@ -126,50 +140,97 @@ def identical(told: Finding, duration_s: float) -> Finding:
         verdict="same_recording",
         p_chance=told.p_chance if layered is not None else LEAST_CHANCE,
         why=None,
+        proven=recordings,
         unmatched_s=(),
     )
 
 
-def _by_landmarks(
-    told: Finding, found: tuple[Recording, ...], query_duration_s: float, candidate_duration_s: float
+def _by_melodies(
+    told: Finding,
+    melodies: tuple[SharedMelody, ...],
+    durations_s: tuple[float, float],
+    tracks: int,
+    thresholds: Thresholds,
 ) -> Finding:
-    """With what landmarks prove: a recording; or, where they are too few for that, that both keep the same time."""
-    same = tuple(one for one in found if is_recording(one))
-    if same:
-        return replace(
-            told,
-            score=max(told.score, landmark_score(same[0])),
-            metric="landmarks",
-            layer=FINGERPRINT,
-            verdict=_kind(same, query_duration_s, candidate_duration_s),
-            why=None,
-        )
-    if VERDICTS.index(told.verdict) >= VERDICTS.index("same_composition"):
-        return told
-    score = max(told.score, landmark_score(found[0]))
-    return replace(told, score=score, metric="landmarks", layer=FINGERPRINT, verdict="same_composition", why=None)
+    """With what melodies prove: one that chance does not explain, and that is not everybody's.
 
-
-def is_recording(one: Recording) -> bool:
-    """Whether so many peaks are left that it is the same sound, and not only the same notes at the same times."""
-    return one.exact or one.share >= LEAST_SHARE
-
-
-def _by_melody(told: Finding, melodies: tuple[SharedMelody, ...], tracks: int) -> Finding:
-    """With what melodies prove: one that chance does not explain, and that is not everybody's."""
-    unlikely = [one for one in melodies if one.p_chance <= min(SHARED_CHANCE, IN_LIBRARY / tracks)]
+    By itself it is a motif. A composition is one where windows are alike too.
+    """
+    unlikely = [one for one in melodies if one.p_chance <= min(thresholds.melody_chance, IN_LIBRARY / tracks)]
     own = tuple(one for one in unlikely if (one.commonness or 0.0) * tracks <= max(COMMON * tracks, FEW))
-    weaker = VERDICTS.index(told.verdict) < VERDICTS.index("shared_motif")
-    if own and weaker:
+    if thresholds.claims_compositions and _is_composition(told, own, melodies, durations_s, thresholds):
+        return replace(told, verdict="same_composition", why=None, shared=own)
+    if own:
         return replace(told, layer=MOTIF, verdict="shared_motif", why=None, shared=own)
-    if unlikely and weaker:
+    if unlikely:
         share = max(one.commonness or 0.0 for one in unlikely)
         why = f"They share a melody which {share:.0%} of the searched tracks hold: it is nobody's in particular."
         return replace(told, layer=MOTIF, verdict="style_only", why=why)
-    return replace(told, shared=own)
+    if told.verdict == "same_composition":
+        return replace(told, verdict="style_only", why="Their harmony is alike, and they share no melody.")
+    return told
 
 
-def _compared(found: Found, query_duration_s: float, candidate_duration_s: float) -> Finding:
+def _is_composition(
+    told: Finding,
+    own: tuple[SharedMelody, ...],
+    melodies: tuple[SharedMelody, ...],
+    durations_s: tuple[float, float],
+    thresholds: Thresholds,
+) -> bool:
+    """Whether windows and melody prove one together that neither proves alone."""
+    if told.verdict == "same_composition":
+        likely = [one for one in melodies if one.p_chance <= thresholds.composition_melody_chance]
+        assert told.found.layered is not None
+        by_chance = told.found.layered.best.p_chance
+        if likely and (by_chance is None or by_chance <= COMPOSITION_CHANCE):
+            return True
+        return _melody_s(likely, durations_s) >= COMPOSITION_SHARE * min(durations_s)
+    return told.verdict == "style_only" and _melody_s(own, durations_s) >= COMPOSITION_SHARE * min(durations_s)
+
+
+def _melody_s(melodies: Iterable[SharedMelody], durations_s: tuple[float, float]) -> float:
+    """How long what both share is, seconds of the one where it is shorter."""
+    found = [one.match for one in melodies]
+    query = [(one.query_start_s, one.query_end_s) for one in found]
+    candidate = [(one.candidate_start_s, one.candidate_end_s) for one in found]
+    return min(covered_s(query, durations_s[0]), covered_s(candidate, durations_s[1]))
+
+
+def _is_explained(layered: Layered | None, melodies: tuple[SharedMelody, ...] | None) -> bool:
+    """Whether the same notes may explain common landmarks; so they may where nobody has looked."""
+    if layered is None or melodies is None or layered.verdict == "same_composition":
+        return True
+    return any(one.p_chance <= SAME_NOTES_CHANCE for one in melodies)
+
+
+def _by_landmarks(
+    told: Finding, durations_s: tuple[float, float], thresholds: Thresholds, *, explained: bool
+) -> Finding:
+    """With what landmarks prove: a recording; or that both keep the same time, which all through is a composition."""
+    found = told.found.recordings
+    if same := same_sound(found, thresholds, explained=explained):
+        return replace(
+            told,
+            score=max(told.score, landmark_score(same[0], proven=True)),
+            metric="landmarks",
+            layer=FINGERPRINT,
+            verdict=kind(same, durations_s, thresholds),
+            why=None,
+            proven=same,
+        )
+    in_step_s = found[0].query_end_s - found[0].query_start_s
+    through = thresholds.claims_compositions and in_step_s >= WHOLE_SHARE * min(durations_s)
+    if through and VERDICTS.index(told.verdict) < VERDICTS.index("same_composition"):
+        score = max(told.score, landmark_score(found[0], proven=False))
+        return replace(told, score=score, metric="landmarks", layer=FINGERPRINT, verdict="same_composition", why=None)
+    if told.verdict == "no_relation":
+        why = f"They keep the same time for {in_step_s:.0f} s, and have too little in common there for one recording."
+        return replace(told, verdict="style_only", why=why)
+    return told
+
+
+def _compared(found: Found, durations_s: tuple[float, float], thresholds: Thresholds) -> Finding:
     """By what was asked for: sections, windows or melodies."""
     layered = found.layered
     base = Finding(
@@ -178,53 +239,15 @@ def _compared(found: Found, query_duration_s: float, candidate_duration_s: float
     if layered is not None:
         best = layered.best
         base = Finding(found, best.score, best.metric, layered.layer, layered.verdict, layered.p_chance, best.why)
+        if layered.verdict == "same_composition" and not thresholds.claims_compositions:
+            base = replace(base, verdict="style_only", why="They are alike; of such content no composition is claimed.")
     elif found.melodies:
-        base = replace(base, score=strength(found.melodies[0], query_duration_s, candidate_duration_s))
+        base = replace(base, score=strength(found.melodies[0], *durations_s))
     if found.forms is not None:
         score = max((form.scores.max_then_mean for form in found.forms.values()), default=0.0)
         layer = SECTION if base.verdict in UNPROVEN else base.layer
         base = replace(base, score=score, metric="max_then_mean", layer=layer)
     return base
-
-
-def chance(found: Recording) -> float:
-    """How likely it is that a query meets a stranger in its library which reaches such a score."""
-    over = found.score - LEAST_SCORES[found.whole, found.exact]
-    return float(max(LEAST_CHANCE, CHANCE_AT_LEAST * 0.5 ** (over / HALVED_BY)))
-
-
-def _kind(recordings: tuple[Recording, ...], query_duration_s: float, candidate_duration_s: float) -> Kind:
-    """By the strongest alignment; pieces that only together make up most of a track are one recording, edited."""
-    kind = kind_of(recordings[0], query_duration_s, candidate_duration_s)
-    if kind != "sample":
-        return kind
-    pieces: list[Recording] = []
-    for told in recordings:  # what a repeat aligns a second time is no other piece
-        if not any(_overlap(told, other) for other in pieces):
-            pieces.append(told)
-    query = [(told.query_start_s, told.query_end_s) for told in pieces]
-    candidate = [(told.candidate_start_s, told.candidate_end_s) for told in pieces]
-    edited = any(
-        _covered(ranges[:1], end) < WHOLE_SHARE <= _covered(ranges, end)
-        for ranges, end in ((query, query_duration_s), (candidate, candidate_duration_s))
-    )
-    return "same_recording_modified" if edited else kind
-
-
-def _overlap(one: Recording, other: Recording) -> bool:
-    query_s = min(one.query_end_s, other.query_end_s) - max(one.query_start_s, other.query_start_s)
-    under_s = min(one.candidate_end_s, other.candidate_end_s) - max(one.candidate_start_s, other.candidate_start_s)
-    return max(query_s, under_s) > OVERLAP_S
-
-
-def _covered(ranges: Iterable[tuple[float, float]], end: float) -> float:
-    """The share of 0..`end` that ranges cover."""
-    return 1 - sum(last - first for first, last in _gaps(ranges, end)) / end
-
-
-def landmark_score(found: Recording) -> float:
-    """What common landmarks are worth on the scale of all scores: of a recording more than anything else can have."""
-    return RECOGNISED + (1 - RECOGNISED) * (1 - chance(found)) if is_recording(found) else found.share
 
 
 def _unmatched_s(told: Finding, duration_s: float) -> tuple[tuple[float, float], ...]:
@@ -237,15 +260,4 @@ def _unmatched_s(told: Finding, duration_s: float) -> tuple[tuple[float, float],
     landmarks = [(run.query_start_s, run.query_end_s) for run in told.found.recordings]
     melodies = [(one.match.query_start_s, one.match.query_end_s) for one in told.shared]
     reached = landmarks or windows or melodies
-    return tuple((first, last) for first, last in _gaps(reached, duration_s) if last - first >= TOLD_GAP_S)
-
-
-def _gaps(ranges: Iterable[tuple[float, float]], end: float) -> Iterable[tuple[float, float]]:
-    """What of 0..`end` no range covers, in order."""
-    reached = 0.0
-    for first, last in sorted(ranges):
-        if first > reached:
-            yield reached, first
-        reached = max(reached, last)
-    if reached < end:
-        yield reached, end
+    return tuple((first, last) for first, last in gaps(reached, duration_s) if last - first >= TOLD_GAP_S)

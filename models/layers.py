@@ -3,8 +3,8 @@
 A stem by itself says what the mix may hide: a voice over other music, a bass line that was lifted. Every layer is
 judged like the full mix, by its own windows, its own harmony and its own strangers. The mix speaks, unless a stem
 proves more than it does: the greatest score of several layers ranks worse than the mix alone (OpenMSX re-arranged, MAP
-0.958 to 0.964, 2026-11-21). To look several times finds something by chance more often, which `p_chance` says
-(Bonferroni). Drums are told and speak for nothing: what two grooves have in common by chance is not calibrated.
+0.958 to 0.964, 2026-11-21). To look several times finds something by chance more often, which `p_chance`
+says. Drums are told and speak for nothing: what two grooves have in common by chance is not calibrated.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from models import rhythm_card, score, verdict
+from models.calibration import p_least
 from models.card import Card
 from models.library import Cohort
 from models.verdict import VERDICTS, Comparison, Features, Verdict, by_windows, compare_many
@@ -111,7 +112,7 @@ def together(found: Mapping[str, Comparison], missing: Mapping[str, tuple[str, .
         found=found,
         layer=layer,
         verdict=strongest,
-        p_chance=min(1.0, len(chances) * min(chances)) if chances else None,
+        p_chance=p_least(chances) if chances else None,
         missing=missing,
     )
 

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from models.align import Alignment
 from models.card import Card
-from models.finding import FINGERPRINT, MOTIF, SECTION, UNPROVEN, Finding, landmark_score
+from models.finding import FINGERPRINT, MOTIF, SECTION, UNPROVEN, Finding
 from models.fingerprint.recognise import Recording
 from models.layers import DRUMS, Layered, compare_layers
 from models.library import Cohort
 from models.motif.melodies import SharedMelody
+from models.same_sound import landmark_score
 from models.score import agreements
 from models.section.form import Form, compare_forms
 from models.section.sections import Structure
@@ -234,7 +235,7 @@ def _evidences(told: Finding) -> tuple[Evidence, ...]:
     """Of every layer, strongest first; sections tell where, once something else has proven a relation."""
     by_windows = {} if told.found.layered is None else told.found.layered.found
     found = [_evidence(layer, course) for layer, one in by_windows.items() for course in one.evidence]
-    found += [_recording(one) for one in told.found.recordings]
+    found += [_recording(one, proven=one in told.proven) for one in told.found.recordings]
     found += [_melody(one) for one in told.shared]
     if told.verdict not in UNPROVEN:
         found += [item for layer, form in (told.found.forms or {}).items() for item in _sections(layer, form)]
@@ -273,7 +274,7 @@ def _evidence(layer: str, found: Alignment) -> Evidence:
     )
 
 
-def _recording(found: Recording) -> Evidence:
+def _recording(found: Recording, *, proven: bool) -> Evidence:
     """An alignment of landmarks. What its transposition has beyond whole semitones is told in cents."""
     semitones = round(found.transposition_semitones)
     return Evidence(
@@ -282,7 +283,7 @@ def _recording(found: Recording) -> Evidence:
         candidate_start_s=round(found.candidate_start_s, 3),
         candidate_end_s=round(found.candidate_end_s, 3),
         layer=FINGERPRINT,
-        score=round(landmark_score(found), 3),
+        score=round(landmark_score(found, proven=proven), 3),
         tempo_ratio=round(found.tempo_ratio, 5),
         transposition_semitones=semitones,
         landmarks=found.landmarks,

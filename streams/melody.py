@@ -42,10 +42,8 @@ async def shared_melodies(
         return {}
     if stage.work.dataset_id is None:
         (candidate,) = candidates
-        theirs = await _packed_of(stage, candidate.audio_id)
-        durations_s = query.heard.duration_s, candidate.duration_s
-        found = () if theirs is None else await stage.heavy(share, mine, theirs, durations_s, None)
-        return {candidate.audio_id: found} if found else {}
+        found = await melodies_with(stage, query, candidate)
+        return {} if found is None else {candidate.audio_id: found}
     listed = {candidate.track_id: candidate for candidate in candidates if candidate.track_id is not None}
     listed.pop(query.track_id or "", None)
     where = stage.posted("motif")
@@ -61,6 +59,15 @@ async def shared_melodies(
             told[track_id] = found
     counted = await stage.heavy(count, mine, where, frozenset(listed), query.heard.duration_s, told)
     return {listed[track_id].audio_id: found for track_id, found in counted.items()}
+
+
+async def melodies_with(stage: StageContext, query: Query, candidate: Candidate) -> tuple[SharedMelody, ...] | None:
+    """What is shared with one candidate, whatever the postings say; None where a side's contours are not there."""
+    mine, theirs = await _packed_of(stage, query.audio_id), await _packed_of(stage, candidate.audio_id)
+    if mine is None or theirs is None:
+        return None
+    durations_s = query.heard.duration_s, candidate.duration_s
+    return await stage.heavy(share, mine, theirs, durations_s, None)
 
 
 def look_up(query: Packed, where: Where, listed: Collection[str], query_s: float) -> list[Guesses]:

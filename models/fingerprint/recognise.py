@@ -6,12 +6,14 @@ the query where they do, and accepted where chance does not explain it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from models.content import THRESHOLDS, Thresholds
 from models.fingerprint import bank
 from models.fingerprint.coincidence import Alignment, Stretch, beat_chance, log_likelihood_ratio, stretch, tried
 from models.fingerprint.landmarks import DENSE_PAIRS, DENSE_QUADS, Probes, probes, probes_of, rows
@@ -20,18 +22,11 @@ from models.fingerprint.voting import Hypothesis, hypotheses
 
 QUERY_RANK, REFERENCE_RANK = 40, 30  # of the peaks that are laid upon each other
 
-LEAST_LANDMARKS = 10
-LEAST_S = 1.6
 WHOLE_SHARE = 0.7
 EXACT_TEMPO, EXACT_SEMITONES = 0.006, 0.12
 # Least scores, in nats: whole or part of the query, exact or changed. Set on 1,368 strangers and wrong tracks (20, 26,
 # 22, 32), and 6 more, with which none of 1,182 and of 296 long strangers of a second set was accepted (2026-11-21).
 LEAST_SCORES = {(True, True): 26.0, (False, True): 32.0, (True, False): 28.0, (False, False): 38.0}
-# Over what the coincidence of beats explains, in nats: of the whole query, of a part, and for each second. Without it
-# 515 of 648 pairs of synthetic tunes on one grid were accepted, and 5 of 360 excerpts of strangers; with it 6 and none,
-# and of 1,020 known excerpts 17 fewer are found. A flat 20 would leave 4 pairs and lose 79 (2026-11-22).
-LEAST_OVER_BEAT = {True: 5.0, False: 14.0}
-LEAST_OVER_BEAT_PER_S = 1.5
 # Peaks of one note err together: so much greater than of independent ones are the errors of time and tempo, though not
 # of pitch (928 excerpts whose truth is known, 2026-11-22).
 ERRING_TOGETHER = 1.65
@@ -85,9 +80,18 @@ class Recording:
     whole: bool
     exact: bool
 
+    @property
+    def scatter_s(self) -> float:
+        """How far off each other common peaks are, root mean square."""
+        return self.time_error_s / ERRING_TOGETHER * math.sqrt(self.landmarks)
+
 
 def recognise(
-    query: Peaks, references: Mapping[int, Peaks], found: Sequence[Hypothesis]
+    query: Peaks,
+    references: Mapping[int, Peaks],
+    found: Sequence[Hypothesis],
+    *,
+    thresholds: Thresholds = THRESHOLDS["music"],
 ) -> dict[int, tuple[Recording, ...]]:
     """All accepted alignments with each track, strongest first; tracks without any are left out.
 
@@ -96,24 +100,27 @@ def recognise(
     Args:
         references: by the tracks' numbers; hypotheses of others are passed over.
         found: in any order.
+        thresholds: of what is accepted.
     """
     heard = points(query, QUERY_RANK)
     told = {}
     for track in sorted({one.track for one in found} & references.keys()):
-        accepted = _accepted(
-            heard, points(references[track], REFERENCE_RANK), [one for one in found if one.track == track]
-        )
-        if accepted:
+        other, mine = points(references[track], REFERENCE_RANK), [one for one in found if one.track == track]
+        if accepted := _accepted(heard, other, mine, thresholds):
             told[track] = accepted
     return told
 
 
-def verify(query: Peaks, reference: Peaks, hypothesis: Hypothesis) -> Recording | None:
+def verify(
+    query: Peaks, reference: Peaks, hypothesis: Hypothesis, *, thresholds: Thresholds = THRESHOLDS["music"]
+) -> Recording | None:
     """What the peaks of both say to a hypothesis; None where it is not accepted."""
-    return _verified(points(query, QUERY_RANK), points(reference, REFERENCE_RANK), hypothesis, 0.0)
+    return _verified(points(query, QUERY_RANK), points(reference, REFERENCE_RANK), hypothesis, thresholds)
 
 
-def recordings(query: Peaks, reference: Peaks) -> tuple[Recording, ...]:
+def recordings(
+    query: Peaks, reference: Peaks, *, thresholds: Thresholds = THRESHOLDS["music"]
+) -> tuple[Recording, ...]:
     """All accepted alignments of two tracks, strongest first.
 
     Where none is found, more landmarks are asked for; then the query's peaks are moved by `bank`: of what sounds in its
@@ -125,11 +132,11 @@ def recordings(query: Peaks, reference: Peaks) -> tuple[Recording, ...]:
     def voted(asked: Probes) -> list[Hypothesis]:
         return hypotheses(asked, keys, payloads, pairs=HYPOTHESES, quads=HYPOTHESES)
 
-    if found := _accepted(heard, other, voted(probes(query))):
+    if found := _accepted(heard, other, voted(probes(query)), thresholds):
         return found
-    again = _middle(points(query))
-    return _accepted(heard, other, voted(probes_of(again, DENSE_PAIRS, DENSE_QUADS)), SECOND_LOOK) or _accepted(
-        heard, other, bank.hypotheses(again, keys, payloads, HYPOTHESES), SECOND_LOOK
+    again, harder = _middle(points(query)), replace(thresholds, more_nats=thresholds.more_nats + SECOND_LOOK)
+    return _accepted(heard, other, voted(probes_of(again, DENSE_PAIRS, DENSE_QUADS)), harder) or _accepted(
+        heard, other, bank.hypotheses(again, keys, payloads, HYPOTHESES), harder
     )
 
 
@@ -155,14 +162,14 @@ def _middle(heard: Points) -> Points:
 
 
 def _accepted(
-    query: Points, reference: Points, found: Sequence[Hypothesis], more: float = 0.0
+    query: Points, reference: Points, found: Sequence[Hypothesis], thresholds: Thresholds
 ) -> tuple[Recording, ...]:
     kept: list[Recording] = []
     for one in sorted(found, key=lambda one: -one.score):
         # A long recording is voted for in each of its windows: they need not all be verified.
         if any(_explains(other, one.around_s, one.at(one.around_s), one.semitones, one.tempo_ratio) for other in kept):
             continue
-        if (told := _verified(query, reference, one, more)) is not None:
+        if (told := _verified(query, reference, one, thresholds)) is not None:
             kept.append(told)
     folded: list[Recording] = []
     for told in sorted(kept, key=lambda told: (-told.score, told.query_start_s, told.candidate_start_s)):
@@ -185,7 +192,7 @@ def _explains(told: Recording, query_s: float, candidate_s: float, semitones: fl
     )
 
 
-def _verified(query: Points, reference: Points, hypothesis: Hypothesis, more: float) -> Recording | None:
+def _verified(query: Points, reference: Points, hypothesis: Hypothesis, thresholds: Thresholds) -> Recording | None:
     if not len(query) or not len(reference):
         return None
     guess = Alignment(hypothesis.tempo_ratio, hypothesis.offset_s, -BANDS_PER_SEMITONE * hypothesis.semitones)
@@ -199,12 +206,13 @@ def _verified(query: Points, reference: Points, hypothesis: Hypothesis, more: fl
             return None
         start = near.alignment
     found = stretch(query, reference, start)
-    told = None if found is None else _told(query, found, more)
+    told = None if found is None else _told(query, found, thresholds)
     if found is None or told is None:
         return None
     over = log_likelihood_ratio(found.matched, found.last - found.first + 1, beat_chance(query, reference, found))
+    least = thresholds.whole_over_beat if told.whole else thresholds.part_over_beat
     seconds = told.query_end_s - told.query_start_s
-    return told if over >= max(LEAST_OVER_BEAT[told.whole], LEAST_OVER_BEAT_PER_S * seconds) else None
+    return told if over >= max(least, thresholds.over_beat_per_s * seconds) else None
 
 
 def _score(found: Stretch) -> float:
@@ -214,15 +222,16 @@ def _score(found: Stretch) -> float:
     )
 
 
-def _told(query: Points, found: Stretch, more: float) -> Recording | None:
-    """The recording that a stretch is, None where it is not accepted with `more` than the least score."""
+def _told(query: Points, found: Stretch, thresholds: Thresholds) -> Recording | None:
+    """The recording that a stretch is, None where it is not accepted; what beats explain is not yet looked at."""
     start_s, end_s = float(query.times_s[found.first]), float(query.times_s[found.last])
     ratio, offset_s, raised = found.alignment
     whole = bool(end_s - start_s >= WHOLE_SHARE * (query.times_s[-1] - query.times_s[0]))
     semitones = -raised / BANDS_PER_SEMITONE
     exact = abs(ratio - 1) <= EXACT_TEMPO and abs(semitones) <= EXACT_SEMITONES
     score = _score(found)
-    if found.matched < LEAST_LANDMARKS or end_s - start_s < LEAST_S or score < LEAST_SCORES[whole, exact] + more:
+    enough = found.matched >= thresholds.least_landmarks and end_s - start_s >= thresholds.least_recording_s
+    if not enough or score < LEAST_SCORES[whole, exact] + thresholds.more_nats:
         return None
     return Recording(
         query_start_s=start_s,

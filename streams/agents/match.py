@@ -18,6 +18,7 @@ from typing import Any
 from models.finding import VERDICTS, Finding, Found, finding, identical
 from models.layers import Layered
 from models.library import Cohort
+from models.motif.melodies import SharedMelody
 from models.section.form import Form
 from streams import cards, pipeline
 from streams.answers import Answer, say
@@ -25,7 +26,7 @@ from streams.artifacts import job_name, unpack
 from streams.cohort import cohort_of
 from streams.errors import Unavailable
 from streams.matches import Candidate, compare_block, compare_sections, describe, score_block
-from streams.melody import shared_melodies
+from streams.melody import melodies_with, shared_melodies
 from streams.recognition import recognised
 from streams.records import Job, Match, SearchRequest
 from streams.sides import Query, candidates_of, depth_of, hear, layers_of, queries_of, with_transforms
@@ -124,7 +125,7 @@ async def _described(
             heard = Found(
                 layered=by_windows,
                 recordings=query.recordings.get(candidate.audio_id, ()),
-                melodies=None if query.melodies is None else query.melodies.get(candidate.audio_id, ()),
+                melodies=await _melodies(stage, query, candidate, by_windows),
                 forms=by_sections,
             )
             told = finding(heard, mine.duration_s, candidate.duration_s, tracks=len(candidates))
@@ -132,6 +133,22 @@ async def _described(
     found.sort(key=lambda pair: (-round(pair[1].score, 3), -VERDICTS.index(pair[1].verdict), pair[0].uri))
     ranks = enumerate(found[: request.limit], 1)
     return tuple(describe(rank, candidate, told, stage.card) for rank, (candidate, told) in ranks)
+
+
+async def _melodies(
+    stage: StageContext, query: Query, candidate: Candidate, by_windows: Layered | None
+) -> tuple[SharedMelody, ...] | None:
+    """What a candidate shares with the query; None where nobody looked.
+
+    Postings tell of the few that share most. Windows prove a composition only with a melody, so that it is looked for
+    in the contours of every candidate of which they tell one.
+    """
+    if query.melodies is None:
+        return None
+    found = query.melodies.get(candidate.audio_id)
+    if found is None and by_windows is not None and by_windows.verdict == "same_composition":
+        return await melodies_with(stage, query, candidate)
+    return found or ()
 
 
 def _chosen(query: Query, candidates: list[Candidate], layers: tuple[str, ...], limit: int) -> list[Candidate]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.calibration import fit, fit_null, p_chance, p_match, standardised
+from models.calibration import LOOKS, fit, fit_null, p_chance, p_least, p_match, standardised
 from models.card import Null
 
 NULL = Null(0.4, -0.05, 0.04, 0.08, -0.2, -0.05, n_pairs=4_000)
@@ -88,3 +88,15 @@ def test_strangers_of_all_lengths_are_uniform_under_their_null():
     null = fit_null(*strangers())
     told = np.sort([p_chance(standardised(*pair, null)) for pair in zip(*strangers(4_000), strict=True)])
     assert np.abs(told - (np.arange(4_000) + 0.5) / 4_000).max() < 0.03
+
+
+@given(one=st.floats(1e-9, 1), other=st.floats(1e-9, 1))
+def test_the_least_of_two_chances_is_likelier_than_itself_and_rises_with_it(one, other):
+    least = min(one, other)
+    assert least <= p_least([one, other]) <= min(1.0, LOOKS * least) + 1e-12
+    assert p_least([one, other]) == p_least([other, one]) <= p_least([min(1.0, 2 * one), min(1.0, 2 * other)])
+
+
+def test_one_chance_alone_is_told_as_it_is():
+    assert p_least([0.3]) == 0.3
+    assert p_least([1.0, 1.0]) == 1.0

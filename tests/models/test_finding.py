@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from models import finding as told
+from models.content import THRESHOLDS, thresholds
 from models.finding import Found, finding
 from models.fingerprint.recognise import Recording
 from models.layers import Layered
 from models.motif.melodies import SharedMelody
 from models.motif.motifs import MotifMatch
+from models.same_sound import CHANCE_AT_LEAST
 from models.score import WindowScores
 from models.verdict import Comparison
 
@@ -31,6 +32,9 @@ WHOLE = Recording(
     score=500.0,
     whole=True,
     exact=True,
+)
+IN_STEP = replace(
+    WHOLE, query_start_s=10.0, query_end_s=18.0, tempo_ratio=1.1, share=0.3, score=100.0, exact=False, whole=False
 )
 CHANGED = replace(WHOLE, tempo_ratio=1.1, candidate_end_s=30.9, exact=False)
 MELODY = SharedMelody(
@@ -61,7 +65,8 @@ def test_common_landmarks_are_a_recording_whatever_windows_say():
     assert (one.verdict, one.layer, one.metric) == ("same_recording", "fingerprint", "landmarks")
     assert one.score >= 0.999
     assert one.why is None
-    assert one.p_chance <= 2 * told.CHANCE_AT_LEAST
+    assert one.p_chance <= 2 * CHANCE_AT_LEAST
+    assert one.proven == (WHOLE,)
 
 
 def test_a_change_of_tempo_is_told():
@@ -88,22 +93,88 @@ def test_a_repeat_that_is_aligned_again_makes_no_edit():
     assert finding(Found(layered(), (first, again)), 40.0, 60.0).verdict == "sample"
 
 
-def test_the_same_notes_at_the_same_times_in_other_sounds_are_a_composition_and_no_recording():
+def test_the_same_notes_at_the_same_times_all_through_are_a_composition_and_no_recording():
     in_step = replace(CHANGED, share=0.3)
     one = finding(Found(layered(), (in_step,)), 10.0, 60.0)
-    assert (one.verdict, one.layer) == ("same_composition", "fingerprint")
+    assert (one.verdict, one.layer, one.proven) == ("same_composition", "fingerprint", ())
     assert (one.score, one.metric) == (0.3, "landmarks"), "a recording stands before it"
     assert one.unmatched_s == (), "what they have in common is no gap"
     by_windows = finding(Found(layered("same_composition", 0.7), (in_step,)), 10.0, 60.0)
     assert (by_windows.verdict, by_windows.layer, by_windows.score) == ("same_composition", "full_audio", 0.7)
 
 
+@pytest.mark.parametrize(
+    ("windows", "melodies", "verdict"),
+    [
+        ("no_relation", (), "sample"),
+        ("style_only", (replace(MELODY, p_chance=0.3),), "sample"),
+        ("no_relation", (MELODY,), "shared_motif"),
+        ("same_composition", (), "style_only"),
+        ("no_relation", None, "style_only"),
+    ],
+    ids=["nothing shared", "hardly a melody", "a melody", "harmony", "nobody looked for a melody"],
+)
+def test_few_common_peaks_are_the_same_sound_only_where_no_shared_notes_explain_them(windows, melodies, verdict):
+    assert finding(Found(layered(windows), (IN_STEP,), melodies), 40.0, 60.0).verdict == verdict
+
+
+def test_a_weak_alignment_of_a_part_proves_nothing_by_itself():
+    one = finding(Found(layered(), (replace(IN_STEP, score=60.0),), ()), 40.0, 60.0)
+    assert (one.verdict, one.layer, one.proven) == ("style_only", "full_audio", ())
+    assert "8 s" in one.why
+
+
 def test_a_melody_proves_a_motif_and_no_more():
     one = finding(Found(layered(), (), (MELODY,)), 30.0, 60.0)
     assert (one.verdict, one.layer, one.shared) == ("shared_motif", "motif", (MELODY,))
     assert one.unmatched_s == ((0.0, 2.0), (8.0, 30.0))
-    stronger = finding(Found(layered("same_composition", 0.7, 1e-4), (), (MELODY,)), 30.0, 60.0)
-    assert (stronger.verdict, stronger.layer, stronger.shared) == ("same_composition", "full_audio", (MELODY,))
+
+
+def test_harmony_alone_is_never_more_than_style():
+    alike = layered("same_composition", 0.7, 1e-6)
+    assert finding(Found(alike), 30.0, 60.0).verdict == "same_composition", "nobody looked for a melody"
+    for melodies in ((), (replace(MELODY, p_chance=0.2),)):
+        one = finding(Found(alike, (), melodies), 30.0, 60.0)
+        assert (one.verdict, one.layer) == ("style_only", "full_audio")
+        assert "no melody" in one.why
+
+
+def test_windows_that_chance_hardly_gives_are_a_composition_with_a_melody_that_it_may_give():
+    likely = replace(MELODY, p_chance=0.05)
+    one = finding(Found(layered("same_composition", 0.7, 1e-5), (), (likely,)), 30.0, 60.0)
+    assert (one.verdict, one.layer, one.shared) == ("same_composition", "full_audio", ())
+    assert finding(Found(layered("same_composition", 0.7, 1e-3), (), (likely,)), 30.0, 60.0).verdict == "style_only"
+
+
+@pytest.mark.parametrize("windows", ["style_only", "same_composition"])
+def test_a_melody_is_a_composition_where_it_lasts_for_most_of_the_shorter_track(windows):
+    def told_with(seconds: float) -> str:
+        match = replace(MELODY.match, query_end_s=2.0 + seconds, candidate_end_s=40.0 + seconds)
+        return finding(Found(layered(windows, 0.7, 1e-3), (), (replace(MELODY, match=match),)), 30.0, 60.0).verdict
+
+    assert (told_with(10.0), told_with(24.0)) == ("shared_motif", "same_composition")
+
+
+def test_a_long_melody_without_windows_that_are_alike_stays_a_motif():
+    match = replace(MELODY.match, query_end_s=28.0, candidate_end_s=66.0)
+    assert finding(Found(layered(), (), (replace(MELODY, match=match),)), 30.0, 60.0).verdict == "shared_motif"
+
+
+def test_of_effects_only_recordings_are_claimed():
+    effects = THRESHOLDS["effects"]
+    found = Found(layered("same_composition", 0.7, 1e-6), (), (MELODY,))
+    assert finding(found, 30.0, 60.0, thresholds=effects).verdict == "style_only"
+    assert finding(Found(layered(), (replace(CHANGED, share=0.3),)), 10.0, 60.0, thresholds=effects).verdict == (
+        "style_only"
+    )
+    assert finding(replace(found, recordings=(WHOLE,)), 10.0, 60.0, thresholds=effects).verdict == "same_recording"
+
+
+def test_thresholds_are_those_that_are_given():
+    strict = thresholds("music", {"melody_chance": 1e-9})
+    assert finding(Found(layered(), (), (MELODY,)), 30.0, 60.0, thresholds=strict).verdict == "no_relation"
+    lax = thresholds("music", {"least_share": 0.2})
+    assert finding(Found(layered(), (IN_STEP,)), 40.0, 60.0, thresholds=lax).verdict == "sample"
 
 
 def test_a_melody_that_everybody_has_is_style():
@@ -131,16 +202,9 @@ def test_where_only_melodies_were_compared_they_give_the_score():
 
 
 def test_who_looks_in_several_ways_finds_something_by_chance_more_often():
-    assert finding(Found(layered(p_chance=0.2), (), ()), 30.0, 60.0).p_chance == pytest.approx(0.4)
-    assert finding(Found(layered(p_chance=0.9), (), ()), 30.0, 60.0).p_chance == 1.0
-
-
-def test_less_landmarks_are_likelier_by_chance_and_no_chance_is_nought():
-    scores = [26.0, 40.0, 100.0, 10_000.0]
-    chances = [told.chance(replace(WHOLE, score=score)) for score in scores]
-    assert chances == sorted(chances, reverse=True)
-    assert chances[-1] > 0
-    assert np.all(np.diff(chances[:-1]) < 0)
+    assert 0.2 < finding(Found(layered(p_chance=0.2), (), ()), 30.0, 60.0).p_chance < 0.4
+    assert finding(Found(layered(p_chance=1.0), (), ()), 30.0, 60.0).p_chance == 1.0
+    assert finding(Found(layered(p_chance=0.2)), 30.0, 60.0).p_chance == 0.2, "only windows were looked at"
 
 
 def test_the_verdicts_are_those_of_the_contract_from_weak_to_strong():

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
+from models.content import ContentType
 from models.finding import UNPROVEN, VERDICTS, Finding
 from tests.quality import measures
 from tests.quality.verdict_hearing import evidence, side, told
@@ -17,14 +18,17 @@ from tests.quality.verdict_pairs import Pair
 
 # A mark by itself is all of the query: whether it is an excerpt of what was broadcast or a sample in it, nobody knows.
 MARK = frozenset(("sample", "same_recording"))
+# Who owns a backing asks where its very sound is, whoever sings over it; the song is another one.
+BACKING = frozenset(("sample", "same_recording_modified"))
 RIGHT: dict[str, frozenset[str]] = {
     **{name: frozenset((name,)) for name in VERDICTS},
+    "same backing": BACKING,
     "jingle in speech": MARK,
     "jingle in music": MARK,
     "style_only": frozenset(UNPROVEN),
     "no_relation": frozenset(UNPROVEN),
 }
-TRUTHS = (*VERDICTS[:1:-1], "jingle in speech", "jingle in music", *UNPROVEN[::-1])
+TRUTHS = (*VERDICTS[:1:-1], "same backing", "jingle in speech", "jingle in music", *UNPROVEN[::-1])
 NAMED = frozenset(VERDICTS[VERDICTS.index("sample") :])  # the very recording, whatever was done to it
 OVERLAP = 0.5  # of the shorter of a told and a true place: then it is found
 NEAR_S = 1.0
@@ -57,9 +61,9 @@ class Row:
         return self.verdict in RIGHT[self.pair.truth]
 
 
-def row(pair: Pair) -> Row:
+def row(pair: Pair, content_type: ContentType = "music") -> Row:
     query, candidate = side(pair.query), side(pair.candidate)
-    said = told(query, candidate)
+    said = told(query, candidate, content_type)
     places = evidence(said, candidate.duration_s)
     carrying = [] if said.verdict in UNPROVEN else [one for one in places if one["layer"] == said.layer]
     off = off_s(pair, carrying[0]) if carrying and len(pair.query_s) else None
@@ -101,7 +105,7 @@ def counted(rows: Sequence[Row]) -> dict[str, Any]:
     """All figures of the labelled pairs."""
     of_class = {truth: [row for row in rows if row.pair.truth == truth] for truth in TRUTHS}
     return {
-        "matrix": {truth: dict(Counter(row.verdict for row in some)) for truth, some in of_class.items()},
+        "matrix": {truth: tally(some) for truth, some in of_class.items()},
         "classes": {truth: share(row.right for row in some) for truth, some in of_class.items()},
         "ways": _ways(rows),
         "false_accepts": _false_accepts(rows),
@@ -113,6 +117,11 @@ def counted(rows: Sequence[Row]) -> dict[str, Any]:
             if not row.right
         ],
     }
+
+
+def tally(rows: Iterable[Row]) -> dict[str, int]:
+    """How often each verdict is told."""
+    return dict(Counter(row.verdict for row in rows))
 
 
 def share(hits: Iterable[bool]) -> dict[str, Any]:
@@ -129,7 +138,7 @@ def _ways(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     return {
         f"{truth}: {made}": {
             **share(row.right for row in rows if (row.pair.truth, row.pair.made) == (truth, made)),
-            "told": dict(Counter(row.verdict for row in rows if (row.pair.truth, row.pair.made) == (truth, made))),
+            "told": tally(row for row in rows if (row.pair.truth, row.pair.made) == (truth, made)),
         }
         for truth, made in keys
     }
@@ -154,7 +163,7 @@ def _jingles(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
             "marks": len(some),
             "found": sum(bool(row.found) for row in some),
             "named": sum(row.verdict in NAMED for row in some),
-            "told": dict(Counter(row.verdict for row in some)),
+            "told": tally(some),
         }
     return found
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from models import cqt, hear, latents, network, presence, separate, stems, unet
 from models.audio import decode, flac
+from models.content import ContentType, thresholds
 from models.finding import Finding, Found, finding
 from models.fingerprint import peaks
 from models.fingerprint.peaks import Peaks
@@ -64,17 +65,18 @@ def side(path: Path) -> Side:
     return found
 
 
-def told(query: Side, candidate: Side) -> Finding:
+def told(query: Side, candidate: Side, content_type: ContentType = "music") -> Finding:
     """What is said of a pair, without a library."""
+    asked = thresholds(content_type)
     layers = layers_of(COMPREHENSIVE, ())
     layered = next(compare_layers(query.listened.windows, [candidate.listened.windows], layers, CARD))
     found = Found(
         layered,
-        recordings(query.landmarks, candidate.landmarks),
+        recordings(query.landmarks, candidate.landmarks, thresholds=asked),
         melodies_of(query.listened, candidate.listened),
         forms_of(query.listened, candidate.listened),
     )
-    return finding(found, query.duration_s, candidate.duration_s)
+    return finding(found, query.duration_s, candidate.duration_s, thresholds=asked)
 
 
 def evidence(said: Finding, candidate_duration_s: float) -> list[dict[str, Any]]:

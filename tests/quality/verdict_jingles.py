@@ -16,7 +16,6 @@ from tests.quality.renditions import Map, Rendition, folder_of, kept, seeded
 from tests.quality.verdict_pairs import Pair, len_s, loudness
 
 VERSION = "1"
-SEED = 20_261_122
 SECONDS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0)
 MARKS = 6  # of each length
 HOST_S = 20.0
@@ -32,17 +31,20 @@ TIMBRES = {  # partials: ratio to the fundamental, share, seconds to decay by 60
 }
 
 
-def jingles(recorded: list[Rendition]) -> Iterator[Pair]:
+def jingles(recorded: list[Rendition], seed: int) -> Iterator[Pair]:
     """Every mark in speech, in music, and against a host without it: every second time that is music."""
     for at in range(MARKS * len(SECONDS)):
         seconds = SECONDS[at % len(SECONDS)]
-        clean = _kept(at, "mark", lambda at=at, long=seconds: _alone(mark(long, seeded(SEED, "mark", at))))
-        hosts = {"speech": lambda at=at: _talk(at), "music": lambda at=at: _music(recorded, at)}
+        clean = _kept(seed, at, "mark", lambda at=at, long=seconds: _alone(mark(long, seeded(seed, "mark", at))))
+        hosts = {
+            kind: lambda at=at, kind=kind: programme(recorded, seed, at, spoken=kind == "speech")
+            for kind in ("speech", "music")
+        }
         for background, host in hosts.items():
-            over = _kept(at, background, lambda at=at, long=seconds, host=host: _laid(long, host(), at))
+            over = _kept(seed, at, background, lambda at=at, long=seconds, host=host: _laid(long, host(), seed, at))
             yield Pair(f"jingle in {background}", f"{seconds:g} s", clean.flac, over.flac, over.beats, over.seconds)
         background = "music" if at // len(SECONDS) % 2 else "speech"
-        without = _kept(at, f"no-{background}", lambda host=hosts[background]: _alone(host()))
+        without = _kept(seed, at, f"no-{background}", lambda host=hosts[background]: _alone(host()))
         yield Pair("no_relation", f"jingle, {background} without it", clean.flac, without.flac)
 
 
@@ -65,8 +67,8 @@ def mark(seconds: float, rng: np.random.Generator) -> Samples:
     return np.asarray(0.9 * fade * sound / np.abs(sound).max(), np.float32)
 
 
-def _kept(at: int, name: str, make: Callable[[], tuple[Samples, Map]]) -> Rendition:
-    return kept(folder_of("jingles", VERSION, SEED), f"{at:02d}-{name}", 0, make)
+def _kept(seed: int, at: int, name: str, make: Callable[[], tuple[Samples, Map]]) -> Rendition:
+    return kept(folder_of("jingles", VERSION, seed), f"{at:02d}-{name}", 0, make)
 
 
 def _alone(samples: Samples) -> tuple[Samples, Map]:
@@ -74,20 +76,19 @@ def _alone(samples: Samples) -> tuple[Samples, Map]:
     return samples, (ends_s, ends_s)
 
 
-def _talk(at: int) -> Samples:
-    return speech(round(HOST_S * RATE_HZ), RATE_HZ, seeded(SEED, "speech", at))
-
-
-def _music(recorded: list[Rendition], at: int) -> Samples:
-    rng = seeded(SEED, "music", at)
+def programme(recorded: list[Rendition], seed: int, at: int, *, spoken: bool) -> Samples:
+    """`HOST_S` of speech, or of a recording."""
+    if spoken:
+        return speech(round(HOST_S * RATE_HZ), RATE_HZ, seeded(seed, "speech", at))
+    rng = seeded(seed, "music", at)
     track = recorded[int(rng.integers(len(recorded)))]
     start = int(rng.integers(0, max(1, round((len_s(track) - HOST_S) * RATE_HZ))))
     return track.samples()[start : start + round(HOST_S * RATE_HZ)]
 
 
-def _laid(seconds: float, host: Samples, at: int) -> tuple[Samples, Map]:
+def _laid(seconds: float, host: Samples, seed: int, at: int) -> tuple[Samples, Map]:
     """A mark over a host; the map is the mark's seconds over the host's."""
-    rng, laid = seeded(SEED, "laid", at), mark(seconds, seeded(SEED, "mark", at))
+    rng, laid = seeded(seed, "laid", at), mark(seconds, seeded(seed, "mark", at))
     heard = host.copy()
     start = int(rng.integers(0, len(heard) - len(laid)))
     part = heard[start : start + len(laid)]

@@ -2,14 +2,15 @@
 
 `verdict_pairs` makes recordings, changed, edited, sampled, re-arranged and unrelated; `verdict_tunes` borrowed bars,
 the same chords under another melody, unrelated tunes by one band; `verdict_jingles` sound marks under speech and music.
-Two files are compared as `soundtrace compare` does, at the depth of the profile `comprehensive1`: no library.
+Two files are compared as `soundtrace compare` does, at the depth of the profile `comprehensive1`: no library. What
+proves which verdict, and how chances are counted, was set on the first seed; the second has other tunes, strangers and
+marks, and other excerpts of the same recordings. `verdict_types` compares with the thresholds of other content types.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,59 +20,57 @@ import numpy as np
 
 from models.finding import VERDICTS
 from models.motif import chance as motif_chance
-from tests.bench import report
 from tests.quality import verdict_figures as figures_of
-from tests.quality import verdict_jingles, verdict_pairs, verdict_tunes
+from tests.quality import verdict_jingles, verdict_pairs, verdict_tables, verdict_tunes, verdict_types
+from tests.quality.motif_tunes import Tune
 from tests.quality.renditions import seeded
 from tests.quality.verdict_figures import HELD_OUT, TRUTHS
-from tests.quality.verdict_pairs import SEED, Pair
+from tests.quality.verdict_pairs import SEEDS, Pair, Sources
 
+SETS = "set on", "judged"  # the seeds of `verdict_pairs`
 CHANCE_PAIRS = 120  # of each pool of strangers, besides those of the matrix
 
 
 def measure() -> dict[str, Any]:
-    rows = [figures_of.row(pair) for pair in _progress(pairs())]
-    pools = {name: [figures_of.row(pair).p_chance for pair in _progress(some)] for name, some in strangers()}
-    for row in rows:
-        if row.pair.truth == "no_relation" and row.pair.made not in HELD_OUT:
-            pools.setdefault(row.pair.made, []).append(row.p_chance)
-    figures = {
-        "pairs": len(rows),
-        "motif_chance": {name: [one.location, one.scale, one.per_log] for name, one in motif_chance.CHANCES.items()},
-        **figures_of.counted(rows),
-        "p_chance": figures_of.chances(pools),
+    figures: dict[str, Any] = {
+        "motif_chance": {name: [one.location, one.scale, one.per_log] for name, one in motif_chance.CHANCES.items()}
     }
-    _print(figures)
+    for name, seed in zip(SETS, SEEDS, strict=True):
+        of, some = verdict_pairs.sources(seed), verdict_tunes.held_out(seed)
+        rows = [figures_of.row(pair) for pair in _progress(pairs(of, some))]
+        pools = {kind: [figures_of.row(pair).p_chance for pair in _progress(few)] for kind, few in strangers(of, some)}
+        for row in rows:
+            if row.pair.truth == "no_relation" and row.pair.made not in HELD_OUT:
+                pools.setdefault(row.pair.made, []).append(row.p_chance)
+        figures[name] = {
+            "seed": seed,
+            "pairs": len(rows),
+            **figures_of.counted(rows),
+            "p_chance": figures_of.chances(pools),
+            "content_types": verdict_types.measure(of),
+        }
+        verdict_tables.show(name, figures[name])
     return figures
 
 
-def pairs() -> Iterator[Pair]:
+def pairs(of: Sources, some: Sequence[Tune]) -> Iterator[Pair]:
     """The labelled pairs of all classes."""
-    of, some = _sources(), _tunes()
     yield from verdict_pairs.same_recordings(of)
     yield from verdict_pairs.modified_recordings(of)
     yield from verdict_pairs.samples(of)
     yield from verdict_pairs.same_compositions(of)
-    yield from verdict_tunes.shared_motifs(some)
-    yield from verdict_jingles.jingles(of.recorded)
-    yield from verdict_tunes.same_chords(some)
-    yield from verdict_tunes.twins(some)
+    yield from verdict_tunes.shared_motifs(some, of.seed)
+    yield from verdict_jingles.jingles(of.recorded, of.seed)
+    yield from verdict_tunes.same_chords(some, of.seed)
+    yield from verdict_tunes.twins(some, of.seed)
     yield from verdict_pairs.strangers(of)
 
 
-def strangers() -> Iterator[tuple[str, Iterable[Pair]]]:
-    """More pairs of strangers that nothing is fitted on, for their `p_chance` alone."""
-    of = _sources()
-    pools = {
-        HELD_OUT[0]: [one.flac for one in of.performed[: verdict_pairs.PERFORMED]],
-        HELD_OUT[1]: verdict_tunes.bands(_tunes()[:30]),
-    }
+def strangers(of: Sources, some: Sequence[Tune]) -> Iterator[tuple[str, Iterable[Pair]]]:
+    """More pairs of strangers, for their `p_chance` alone."""
+    pools = {HELD_OUT[0]: [one.flac for one in of.unheard], HELD_OUT[1]: verdict_tunes.bands(some[:30], of.seed)}
     for name, files in pools.items():
-        yield name, list(verdict_pairs.unrelated(name, files, CHANCE_PAIRS, seeded(SEED, name, 0)))
-
-
-_sources = cache(verdict_pairs.sources)
-_tunes = cache(verdict_tunes.held_out)
+        yield name, list(verdict_pairs.unrelated(name, files, CHANCE_PAIRS, seeded(of.seed, name, 0)))
 
 
 def _progress(some: Iterable[Pair]) -> Iterator[Pair]:
@@ -81,59 +80,9 @@ def _progress(some: Iterable[Pair]) -> Iterator[Pair]:
         yield pair
 
 
-def _print(figures: dict[str, Any]) -> None:
-    matrix, classes = figures["matrix"], figures["classes"]
-    report.table(
-        f"{figures['pairs']} pairs: rows the truth, columns the verdict",
-        ["", *VERDICTS[::-1], "right"],
-        [
-            [truth, *(str(row.get(v, 0)) for v in VERDICTS[::-1]), f"{classes[truth]['share']:.2f}"]
-            for truth, row in matrix.items()
-        ],
-    )
-    report.table(
-        "each way",
-        ["", "pairs", "right", "told"],
-        [[name, str(row["of"]), str(row["hits"]), str(row["told"])] for name, row in figures["ways"].items()],
-    )
-    report.table(
-        "false accepts",
-        ["strangers", "pairs", "accepted", "95 %"],
-        [
-            [name, str(row["of"]), str(row["hits"]), "{:.3f} to {:.3f}".format(*row["interval"])]
-            for name, row in figures["false_accepts"].items()
-        ],
-    )
-    report.table(
-        "sound marks",
-        ["", "marks", "found", "named"],
-        [[name, str(row["marks"]), str(row["found"]), str(row["named"])] for name, row in figures["jingles"].items()],
-    )
-    report.table(
-        "places that are told",
-        ["", "told", "median s", "90 % s", "within 1 s"],
-        [
-            [name, str(row["told"]), *(f"{row[key]:.2f}" for key in ("median_s", "p90_s", "within_1_s"))]
-            for name, row in figures["places"].items()
-        ],
-    )
-    report.table(
-        "p_chance of strangers: distance to uniform",
-        ["", "pairs", "told", "windows", "mix", "melodies", "told ≤ 0.01"],
-        [
-            [
-                name,
-                str(row["told"]["pairs"]),
-                *(f"{row[of]['ks']:.3f}" for of in ("told", "windows", "mix", "melodies")),
-                f"{row['told']['at_most_0.01']:.3f}",
-            ]
-            for name, row in figures["p_chance"].items()
-        ],
-    )
-
-
 def picture(figures: dict[str, Any], path: Path) -> None:
     """The matrix, and how strangers' `p_chance` is spread: where it tells the truth, along the diagonal."""
+    figures = figures[SETS[1]]
     mpl.use("Agg")
     drawn, (left, right) = plt.subplots(1, 2, figsize=(13, 5.5))
     columns = VERDICTS[::-1]

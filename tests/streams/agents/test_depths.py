@@ -9,6 +9,7 @@ import pytest
 
 from models import separate as separation
 from streams import pipeline
+from streams.agents import match
 from streams.mend import Stores, mend
 from tests import signals
 from tests.quality.clips import clips
@@ -98,6 +99,16 @@ async def test_many_to_many(full, depth):
         assert len(documents) == 1, "its pair with itself is left out"
         numbers_are_told_alike(result, documents)
         assert EVERY_BLOCK & set(documents[0]) == BLOCKS[depth]
+
+
+async def test_for_what_windows_tell_a_melody_is_looked_for_whatever_the_postings_say(full, monkeypatch):
+    async def none_told(*_):
+        return {}
+
+    monkeypatch.setattr(match, "shared_melodies", none_told)
+    names = {"query_uri": full.uri("one"), "candidate_dataset_name": "demo"}
+    (result,) = await full.search("1:n", **names, **asked("comprehensive1"))
+    assert [bool(match.motifs) for match in result.matches] == [True, False]
 
 
 @pytest.mark.parametrize("depth", ["motif", "section", "stem_section", "comprehensive1"])
