@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 
 from models import stems
@@ -95,6 +96,14 @@ def decode_track(data: bytes, max_track_s: float | None) -> Decoded:
 def fingerprint_track(flac: bytes) -> Peaks:
     """The peaks of a stored waveform."""
     return peaks(from_flac(flac, PEAKS_RATE_HZ, 1))
+
+
+def fingerprint_accompaniment(stems_flac: bytes, *, sung: bool) -> Peaks:
+    """The peaks of what accompanies the voice among stored stems; none without a voice, where it is the mix again."""
+    if not sung:
+        return peaks(np.zeros(0, np.float32))
+    accompaniment = stems.layers(stems.stems_from_flac(stems_flac))["accompaniment"]
+    return peaks(np.asarray(soxr.resample(accompaniment, stems.RATE_HZ, PEAKS_RATE_HZ), np.float32))
 
 
 def encode_track(flac: bytes, card: Card) -> Encoded:

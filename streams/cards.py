@@ -93,6 +93,7 @@ def version_of(kind: str, card: Card, separator: SeparatorCard) -> str:
         "decoder": DECODER,
         "peaks": PEAKS,
         "separator": stems,
+        "stem peaks": f"{PEAKS}-{stems}",
         "stem cqt": f"{stems}-{card.hearing.cqt_hash}",
         "cqt": card.hearing.cqt_hash,
         "encoder": encoder,

@@ -283,6 +283,7 @@ def _recording(found: Recording, *, proven: bool) -> Evidence:
         candidate_start_s=round(found.candidate_start_s, 3),
         candidate_end_s=round(found.candidate_end_s, 3),
         layer=FINGERPRINT,
+        stem=found.stem,
         score=round(landmark_score(found, proven=proven), 3),
         tempo_ratio=round(found.tempo_ratio, 5),
         transposition_semitones=semitones,

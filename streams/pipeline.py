@@ -25,8 +25,8 @@ LANES = ("bulk", "live")
 
 EncoderType = Literal["type1", "type2"]
 Version = Literal[
-    "decoder", "peaks", "separator", "stem cqt", "cqt", "encoder", "stem encoder", "stem rhythm", "stem voice",
-    "melody", "form",
+    "decoder", "peaks", "separator", "stem peaks", "stem cqt", "cqt", "encoder", "stem encoder", "stem rhythm",
+    "stem voice", "melody", "form",
 ]  # fmt: skip
 
 
@@ -65,6 +65,7 @@ ARTIFACTS = (
     Artifact("fingerprint",        "fingerprint", ("waveform",), "peaks"),
     Artifact("stems",              "separate", ("waveform",), "separator"),
     Artifact("stem_cqt",           "separate", ("waveform",), "stem cqt"),
+    Artifact("stem_fingerprint",   "separate", ("stems", "stem_cqt"), "stem peaks"),
     Artifact("cqt",                "encode",   ("waveform",), "cqt"),
     Artifact("full_audio_latent",  "encode",   ("cqt",),      "encoder"),
     Artifact("stem_vocals",        "encode",   ("stem_cqt",), "stem encoder"),
@@ -162,12 +163,12 @@ SEPARATOR = "separator"  # under which a dataset's separator is pinned, beside i
 PROFILES = ("search", "comprehensive1")
 INDEXED = (*LAYERS.values(), "voice")  # the kinds whose rows are vectors in the index
 POSTED = ("fingerprint", "motif")  # the kinds of which postings are made
-AUXILIARY = frozenset({"fingerprint"})  # the kinds without which a search still has something to compare
+AUXILIARY = frozenset({"fingerprint", "stem_fingerprint"})  # without which a search still has something to compare
 OUTCOMES = frozenset({"index", "result"})  # the kinds that end a work: not artifacts of an audio
 
 
 def wanted_by_ingest(tasks: Iterable[str]) -> frozenset[str]:
-    return frozenset({"envelope", "fingerprint", "index"}.union(*(TASKS[task] for task in tasks)))
+    return _with_peaks({"envelope", "index"}.union(*(TASKS[task] for task in tasks)))
 
 
 def depth_of(profile: str, depth: str) -> Depth:
@@ -176,14 +177,19 @@ def depth_of(profile: str, depth: str) -> Depth:
 
 def wanted_by_search(depth: Depth, stem_types: Iterable[str] = ()) -> frozenset[str]:
     layers = layers_of(depth, stem_types)
-    wanted = {"envelope", "fingerprint", "result"} | {LAYERS[layer] for layer in layers}
+    wanted = {"envelope", "result"} | {LAYERS[layer] for layer in layers}
     wanted |= {"cqt"} if "full_audio" in layers else set()
     wanted |= {"voice"} if "vocals" in layers else set()
     wanted |= {"stem_cqt"} if set(layers) - {"full_audio", "drums"} else set()
     wanted |= {"motif", "contour"} if depth.melodies else set()
     wanted |= {"section"} if depth.sections else set()
     wanted |= {"stem_cqt"} if depth.sections == "stems" else set()
-    return frozenset(wanted)
+    return _with_peaks(wanted)
+
+
+def _with_peaks(wanted: set[str]) -> frozenset[str]:
+    """And the peaks of the mix, and of the accompaniment where a track is separated anyway."""
+    return frozenset(wanted | {"fingerprint"} | ({"stem_fingerprint"} if separates(wanted) else set()))
 
 
 def layers_of(depth: Depth, stem_types: Iterable[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.fingerprint.landmarks import BAND_BITS, SPAN_BITS, STEPS_PER_S, TIME_BITS
+from models.fingerprint.landmarks import BAND_BITS, SPAN_BITS, STEPS_PER_S, TIME_BITS, TRACK_BIT
 from models.fingerprint.peaks import BANDS_PER_SEMITONE
 
 LEAST_RATIO, MOST_RATIO = 0.72, 1.40  # of tempos; at 0.62..1.6 loops of drums were taken for each other at 3:2
@@ -208,7 +208,7 @@ def _guess(ballots: Ballots, row: int, probe: int) -> tuple[bool, float, float, 
 
 @njit(cache=True)
 def _track(payload: int) -> int:
-    return payload >> (TIME_BITS + BAND_BITS + SPAN_BITS)
+    return payload >> TRACK_BIT
 
 
 @njit(cache=True)

@@ -12,7 +12,7 @@ Choices and residuals were measured on 2026-11-21: over 54 tracks and 27 ways to
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -25,7 +25,8 @@ from models.fingerprint.tuples import Choice, Members, pairs, quads
 FIRST_QUAD = 1 << 28  # keys below are pairs'; all are below 2**31
 STEPS_PER_S = 100  # of times and spans in a payload
 
-TIME_BITS, BAND_BITS, SPAN_BITS = 20, 8, 12  # of a payload; what stands above belongs to the store
+TIME_BITS, BAND_BITS, SPAN_BITS = 20, 8, 12  # of a payload
+TRACK_BIT = TIME_BITS + BAND_BITS + SPAN_BITS  # what stands above is the track's number
 
 STORED_PAIRS = Choice(12, 12, 3, nearest_s=0.05, farthest_s=1.0, reach_bands=48)
 STORED_QUADS = Choice(10, 12, 4, nearest_s=0.10, farthest_s=1.6, reach_bands=120, lead_s=0.06, span_s=0.4)
@@ -96,6 +97,23 @@ def rows(found: Peaks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     first = np.ones(len(order), bool)
     first[1:] = (np.diff(every_key) != 0) | (np.diff(every_payload) != 0)
     return every_key[first], every_payload[first]
+
+
+def rows_together(tracks: Mapping[int, Peaks]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows of several tracks as a store would give them: keys rising, payloads with the track's number on top."""
+    made = [(number, *rows(found)) for number, found in tracks.items()]
+    keys = np.concatenate([np.zeros(0, np.int64), *(keys for _, keys, _ in made)])
+    numbered = [payloads | number << TRACK_BIT for number, _, payloads in made]
+    order = np.argsort(keys, kind="stable")
+    return keys[order], np.concatenate([np.zeros(0, np.int64), *numbered])[order]
+
+
+def places(keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where any of the keys `wanted` stands among `keys`, which rise; int64."""
+    first, behind = (np.searchsorted(keys, wanted, side) for side in ("left", "right"))
+    counts = behind - first
+    found: NDArray[np.int64] = np.arange(counts.sum()) + np.repeat(first - (np.cumsum(counts) - counts), counts)
+    return found
 
 
 def probes(found: Peaks) -> Probes:

@@ -16,7 +16,15 @@ import numpy as np
 from models.content import THRESHOLDS, Thresholds
 from models.fingerprint import bank
 from models.fingerprint.coincidence import Alignment, Stretch, beat_chance, log_likelihood_ratio, stretch, tried
-from models.fingerprint.landmarks import DENSE_PAIRS, DENSE_QUADS, Probes, probes, probes_of, rows
+from models.fingerprint.landmarks import (
+    DENSE_PAIRS,
+    DENSE_QUADS,
+    Probes,
+    probes,
+    probes_of,
+    rows,
+    rows_together,
+)
 from models.fingerprint.peaks import BANDS_PER_SEMITONE, Peaks, Points, points
 from models.fingerprint.voting import Hypothesis, hypotheses
 
@@ -41,6 +49,8 @@ AROUND_S = 6.0  # of a hypothesis to both sides, laid upon the reference before 
 PROMISING = 10.0  # nats, of that part, without which the rest is not looked at
 AGAIN_S = 30.0  # a longer query has had many chances at the first look
 
+ACCOMPANIMENT = "accompaniment"
+
 SAME_S, SAME_SEMITONES, SAME_TEMPO = 0.35, 0.4, 0.05  # alignments that differ by less are one
 
 Kind = Literal["same_recording", "same_recording_modified", "sample"]
@@ -63,6 +73,7 @@ class Recording:
             surroundings give: of a stretch that is more tonal than the rest, more coincides by chance.
         whole: it covers 70 % of what sounds in the query.
         exact: neither tempo nor pitch is changed, as far as can be told.
+        stem: the query's stem whose peaks these are; None: its mix's.
     """
 
     query_start_s: float
@@ -79,6 +90,7 @@ class Recording:
     score: float
     whole: bool
     exact: bool
+    stem: str | None = None
 
     @property
     def scatter_s(self) -> float:
@@ -123,8 +135,7 @@ def recordings(
 ) -> tuple[Recording, ...]:
     """All accepted alignments of two tracks, strongest first.
 
-    Where none is found, more landmarks are asked for; then the query's peaks are moved by `bank`: of what sounds in its
-    middle, `AGAIN_S` at most.
+    Where none is found, more landmarks are asked for; then it is looked at `again`.
     """
     heard, other = points(query, QUERY_RANK), points(reference, REFERENCE_RANK)
     keys, payloads = rows(reference)
@@ -134,10 +145,48 @@ def recordings(
 
     if found := _accepted(heard, other, voted(probes(query)), thresholds):
         return found
-    again, harder = _middle(points(query)), replace(thresholds, more_nats=thresholds.more_nats + SECOND_LOOK)
-    return _accepted(heard, other, voted(probes_of(again, DENSE_PAIRS, DENSE_QUADS)), harder) or _accepted(
-        heard, other, bank.hypotheses(again, keys, payloads, HYPOTHESES), harder
-    )
+    dense = voted(probes_of(_middle(points(query)), DENSE_PAIRS, DENSE_QUADS))
+    return _accepted(heard, other, dense, _harder(thresholds)) or again(
+        query, {0: reference}, thresholds=thresholds
+    ).get(0, ())
+
+
+def again(
+    query: Peaks, references: Mapping[int, Peaks], *, thresholds: Thresholds = THRESHOLDS["music"]
+) -> dict[int, tuple[Recording, ...]]:
+    """What `recognise` gives, by a second look at a few tracks: the query's peaks are moved by `bank`.
+
+    Of the query what sounds in its middle is moved, `AGAIN_S` at most.
+
+    Args:
+        references: by any numbers.
+        thresholds: of what is accepted by a first look.
+    """
+    heard = points(query, QUERY_RANK)
+    guesses = bank.hypotheses(_middle(points(query)), *rows_together(references), HYPOTHESES)
+    told = {}
+    for track in sorted({one.track for one in guesses}):
+        mine = [one for one in guesses if one.track == track]
+        if accepted := _accepted(heard, points(references[track], REFERENCE_RANK), mine, _harder(thresholds)):
+            told[track] = accepted
+    return told
+
+
+def together(by_mix: Sequence[Recording], by_accompaniment: Sequence[Recording] = ()) -> tuple[Recording, ...]:
+    """What a query's mix and its accompaniment say of one track, strongest first; what two say is told once.
+
+    Of music under speech 6 dB louder the mix finds 44 of 55 excerpts of 5 s, both 53, and both no stranger among 360;
+    other stems add nothing to these (2026-11-22).
+    """
+    every = [*by_mix, *(replace(told, stem=ACCOMPANIMENT) for told in by_accompaniment)]
+    kept: list[Recording] = []
+    for told in sorted(every, key=lambda told: (-told.score, told.query_start_s, told.candidate_start_s)):
+        middle_s = (told.query_start_s + told.query_end_s) / 2
+        under_s = (told.candidate_start_s + told.candidate_end_s) / 2
+        shift, ratio = told.transposition_semitones, told.tempo_ratio
+        if not any(_explains(other, middle_s, under_s, shift, ratio) for other in kept):
+            kept.append(told)
+    return tuple(kept)
 
 
 def kind_of(recording: Recording, query_duration_s: float, candidate_duration_s: float) -> Kind:
@@ -161,6 +210,11 @@ def _middle(heard: Points) -> Points:
     return heard.between(middle_s - AGAIN_S / 2, middle_s + AGAIN_S / 2)
 
 
+def _harder(thresholds: Thresholds) -> Thresholds:
+    """Of a second look, which sees many more hypotheses."""
+    return replace(thresholds, more_nats=thresholds.more_nats + SECOND_LOOK)
+
+
 def _accepted(
     query: Points, reference: Points, found: Sequence[Hypothesis], thresholds: Thresholds
 ) -> tuple[Recording, ...]:
@@ -171,14 +225,7 @@ def _accepted(
             continue
         if (told := _verified(query, reference, one, thresholds)) is not None:
             kept.append(told)
-    folded: list[Recording] = []
-    for told in sorted(kept, key=lambda told: (-told.score, told.query_start_s, told.candidate_start_s)):
-        middle_s = (told.query_start_s + told.query_end_s) / 2
-        under_s = (told.candidate_start_s + told.candidate_end_s) / 2
-        shift, ratio = told.transposition_semitones, told.tempo_ratio
-        if not any(_explains(other, middle_s, under_s, shift, ratio) for other in folded):
-            folded.append(told)
-    return tuple(folded)
+    return together(kept)
 
 
 def _explains(told: Recording, query_s: float, candidate_s: float, semitones: float, ratio: float) -> bool:

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from models.content import Thresholds
 from models.finding import VERDICTS, Finding, Found, finding, identical
 from models.layers import Layered
 from models.library import Cohort
@@ -31,6 +32,7 @@ from streams.recognition import recognised
 from streams.records import Job, Match, SearchRequest
 from streams.sides import Query, candidates_of, depth_of, hear, layers_of, queries_of, with_transforms
 from streams.stage import StageContext
+from streams.thresholds import thresholds_of
 
 BLOCK = 100  # candidates that are read and compared at a time: bounds the memory of a work
 HITS_PER_WINDOW = 100
@@ -53,11 +55,12 @@ async def match(stage: StageContext) -> None:
             await _rank(stage, request, [query], await _shortlist(stage, request, query, candidates))
     cohorts = {layer: await cohort_of(stage, candidates, layer) for layer in layers_of(request)}
     among = {layer: found for layer, found in cohorts.items() if found is not None}
+    limits = await thresholds_of(stage, candidates)
     for query in queries:
-        query.recordings = await recognised(stage, query, candidates)
+        query.recordings = await recognised(stage, query, candidates, limits)
         if depth_of(request).melodies:
             query.melodies = await shared_melodies(stage, query, candidates)
-        matches = await _described(stage, request, query, candidates, among)
+        matches = await _described(stage, request, query, candidates, among=among, limits=limits)
         answer = Answer(
             "completed",
             stage.work.model_version,
@@ -99,7 +102,9 @@ async def _described(
     request: SearchRequest,
     query: Query,
     candidates: list[Candidate],
+    *,
     among: Mapping[str, Cohort],
+    limits: Mapping[str, Thresholds],
 ) -> tuple[tuple[Match, dict[str, Any]], ...]:
     """All that is told of a query's best candidates, as records and as JSON, best first, `limit` of them."""
     layers, sections, stem_types = layers_of(request), depth_of(request).sections, tuple(request.stem_types)
@@ -128,7 +133,13 @@ async def _described(
                 melodies=await _melodies(stage, query, candidate, by_windows),
                 forms=by_sections,
             )
-            told = finding(heard, mine.duration_s, candidate.duration_s, tracks=len(candidates))
+            told = finding(
+                heard,
+                mine.duration_s,
+                candidate.duration_s,
+                tracks=len(candidates),
+                thresholds=limits[candidate.audio_id],
+            )
             found.append((candidate, identical(told, mine.duration_s) if _is_same(query, candidate) else told))
     found.sort(key=lambda pair: (-round(pair[1].score, 3), -VERDICTS.index(pair[1].verdict), pair[0].uri))
     ranks = enumerate(found[: request.limit], 1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streams.cli.content import ContentTypeName, SetThresholds, thresholds_set
 from streams.cli.matches import show
 from streams.cli.output import AsJson, Depth, Encoder, Stems, document, table, tell
 from streams.errors import Defect, Invalid
@@ -24,6 +25,8 @@ def compare(
     stem: Stems = ["vocals"],  # noqa: B006  typer copies it
     *,
     drums: Annotated[bool, typer.Option("--drums", help="Both are drum stems: compare how they are played.")] = False,
+    content_type: ContentTypeName = "music",
+    threshold: SetThresholds = [],  # noqa: B006
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the evidence as one page to look at and listen to.")
     ] = None,
@@ -35,16 +38,17 @@ def compare(
     if drums:
         _compare_drums(query, candidate, as_json)
         return
-    from models import hear
+    from models.content import thresholds
     from models.errors import WrongWeights
     from models.finding import Found, finding, identical
-    from models.fingerprint.recognise import recordings
     from models.layers import compare_layers
     from streams import cards, matches
-    from streams.check import check_depth
-    from streams.cli.listening import forms_of, listen, melodies_of
+    from streams.check import check_content, check_depth
+    from streams.cli.listening import forms_of, listen, melodies_of, recordings_of
 
     check_depth(depth, stem)
+    set_otherwise = thresholds_set(threshold)
+    limits = thresholds(check_content(content_type, set_otherwise), set_otherwise)
     asked, stems, card = DEPTHS[depth], tuple(stem), cards.current(encoder)
     tracks = [decoded(path) for path in (query, candidate)]
     try:
@@ -53,9 +57,8 @@ def compare(
         raise Defect(error.message, error.remedy) from None
     durations_s, layers = (tracks[0].duration_s, tracks[1].duration_s), layers_of(asked, stems)
     layered = next(compare_layers(mine.windows, [theirs.windows], layers, card)) if layers else None
-    peaks = [hear.fingerprint_track(track.flac) for track in tracks]
-    found = Found(layered, recordings(*peaks), melodies_of(mine, theirs), forms_of(mine, theirs))
-    told = finding(found, *durations_s)
+    found = Found(layered, recordings_of(mine, theirs, limits), melodies_of(mine, theirs), forms_of(mine, theirs))
+    told = finding(found, *durations_s, thresholds=limits)
     if query.read_bytes() == candidate.read_bytes() and not tracks[0].health.silent:
         told = identical(told, durations_s[0])
     about = matches.Candidate(str(candidate), None, "", candidate.name, None, None, durations_s[1], {})

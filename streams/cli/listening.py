@@ -6,6 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from models import hear, rhythm_card
+from models.content import Thresholds
+from models.fingerprint.peaks import Peaks
+from models.fingerprint.recognise import Recording, recordings, together
 from models.latents import latents
 from models.motif.melodies import LAYERS, Melodies, SharedMelody, heard, shared
 from models.section.form import Form, compare_forms
@@ -26,12 +29,16 @@ class Listened:
 
     Attributes:
         windows: by layer; a stem that it does not have is not there.
+        landmarks: the peaks of its mix.
+        accompaniment: the peaks of what accompanies its voice; None where it was not separated.
         melodies: None where they were not asked for.
         structures: of the mix, or of each stem that was asked for.
     """
 
     track: Decoded
     windows: dict[str, Features]
+    landmarks: Peaks
+    accompaniment: Peaks | None = None
     melodies: Melodies | None = None
     structures: dict[str, Structure] = field(default_factory=dict)
 
@@ -45,14 +52,22 @@ def listen(track: Decoded, depth: pipeline.Depth, stem_types: tuple[str, ...], c
         separated = _separated(track, card)
         layers = [layer for layer in pipeline.layers_of(depth, stem_types) if layer != "full_audio"]
         windows |= {layer: _windows(separated, layer, track.duration_s, card) for layer in layers}
-    melodies = None
-    if depth.melodies and separated is not None:
-        melodies = hear.hear_melodies(track.flac, separated.flac, sung=separated.presence["vocals"].present)
+    accompaniment = melodies = None
+    if separated is not None:
+        sung = separated.presence["vocals"].present
+        accompaniment = hear.fingerprint_accompaniment(separated.flac, sung=sung)
+        melodies = hear.hear_melodies(track.flac, separated.flac, sung=sung) if depth.melodies else None
     structures = {}
     if depth.sections:
         mix = hear.hear_structure(track.flac, encoded.cqt)
         structures = {"full_audio": mix} if depth.sections == "mix" else _of_stems(mix, separated, stem_types)
-    return Listened(track, windows, melodies, structures)
+    return Listened(track, windows, hear.fingerprint_track(track.flac), accompaniment, melodies, structures)
+
+
+def recordings_of(query: Listened, candidate: Listened, thresholds: Thresholds) -> tuple[Recording, ...]:
+    """The accepted alignments, by the query's mix and by its accompaniment."""
+    heard = [query.landmarks] if query.accompaniment is None else [query.landmarks, query.accompaniment]
+    return together(*(recordings(peaks, candidate.landmarks, thresholds=thresholds) for peaks in heard))
 
 
 def melodies_of(query: Listened, candidate: Listened) -> tuple[SharedMelody, ...] | None:

@@ -3,11 +3,14 @@ import sys
 
 import numpy as np
 import pytest
+import soxr
 
 from models import card
 from models.errors import TooLong
-from models.hear import decode_track, encode_track, warm
+from models.fingerprint.peaks import RATE_HZ, peaks
+from models.hear import decode_track, encode_track, fingerprint_accompaniment, warm
 from models.latents import latents
+from models.stems import STEMS, stems_to_flac
 from tests import signals
 
 CARD = card.load("classical")
@@ -28,6 +31,17 @@ def test_encoding_again_gives_the_same_bytes():
     first, second = encode_track(flac, CARD), encode_track(flac, CARD)
     assert first.cqt.tobytes() == second.cqt.tobytes()
     assert first.latents.tobytes() == second.latents.tobytes()
+
+
+def test_the_peaks_of_an_accompaniment_are_those_of_the_music_without_its_voice():
+    music, voice = signals.tune(timbre="string"), signals.tune(signals.OTHER_TUNE, transposition=12)
+    sounds = {"other": music, "vocals": voice[: len(music)]}
+    stored = stems_to_flac({name: sounds.get(name, np.zeros_like(music)) for name in STEMS})
+    alone = peaks(soxr.resample(music, signals.RATE_HZ, RATE_HZ))
+    found = fingerprint_accompaniment(stored, sung=True)
+    shared = len({*map(tuple, found >> 10)} & {*map(tuple, alone >> 10)})
+    assert shared > 0.9 * len(alone) > 100
+    assert fingerprint_accompaniment(stored, sung=False).shape == (0, 2), "without a voice it is the mix again"
 
 
 def test_the_limit_on_length_is_passed_on():

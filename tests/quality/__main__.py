@@ -8,6 +8,7 @@ beat.
 `drums`: grooves, four performances each as drum stems: the drums' encoder beside others; needs it as well.
 `stems`: the separator on held-out songs and on played pieces, beside what needs no learning; needs the extra `train`.
 `layers`: matching with stems and without, vocals alone, music under speech; needs it as well.
+`looks`: what recognition finds besides by the accompaniment and at a second look; needs it, and eSpeak NG.
 `motifs`: borrowed melodies in any key and tempo among 1,000 tracks, and what is none; needs it, and eSpeak NG.
 `recordings`: excerpts, damaged, among whole tracks, strangers, samples: the fingerprint beside chromaprint and another.
 `sections`: where songs are cut, which parts are the same, and which part of another performance each is; needs it too.
@@ -32,6 +33,7 @@ NAMES = (
     "drums",
     "stems",
     "layers",
+    "looks",
     "motifs",
     "recordings",
     "sections",

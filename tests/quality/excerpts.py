@@ -7,7 +7,7 @@ drawn here changes VERSION.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import soxr
 from models.audio.flac import mono
 from tests.quality import openmsx, wesnoth
 from tests.quality.changes import RATE_HZ, Samples
-from tests.quality.damages import CHANGED, DAMAGES, Damage, noise, sped_up
+from tests.quality.damages import CHANGED, DAMAGES, Damage, Step, noise, sped_up
 from tests.quality.renditions import Map, Rendition, files_of, folder_of, kept, seeded
 
 VERSION = "1"
@@ -81,14 +81,19 @@ def work_of(name: str) -> str:
     return SAME_MUSIC.get(name, name)
 
 
-def excerpts(indexed: list[Rendition]) -> Iterator[Excerpt]:
-    """`PER_CONDITION` of each condition and length; those of a condition are of different tracks, the same for all."""
+def excerpts(
+    indexed: list[Rendition],
+    damages: Mapping[str, Damage] = DAMAGES,
+    lengths_s: Sequence[float] = SECONDS,
+    many: int = PER_CONDITION,
+) -> Iterator[Excerpt]:
+    """`many` of each condition and length; those of a condition are of different tracks, the same for all."""
     sounds = [one.samples() for one in indexed]
-    for condition, damage in DAMAGES.items():
+    for condition, damage in damages.items():
         rng = seeded(SEED, "excerpts", 0)
-        for at in _drawn(rng, len(indexed)):
-            longest = _excerpt((condition, damage), sounds[at], indexed[at].work, max(SECONDS), rng)
-            yield from (_cut(longest, seconds) for seconds in SECONDS)
+        for at in _drawn(rng, len(indexed), many):
+            longest = _excerpt((condition, damage), sounds[at], indexed[at].work, max(lengths_s), rng)
+            yield from (_cut(longest, seconds) for seconds in lengths_s)
 
 
 def mixes(indexed: list[Rendition], strangers: list[Rendition]) -> Iterator[Excerpt]:
@@ -98,17 +103,30 @@ def mixes(indexed: list[Rendition], strangers: list[Rendition]) -> Iterator[Exce
     for name, damage in {"sample": Damage(()), "sample, tempo ×1.1, pitch +2": CHANGED}.items():
         for level_db in LEVELS_DB:
             rng = seeded(SEED, "mixes", 0)
-            for at in _drawn(rng, len(indexed)):
+            for at in _drawn(rng, len(indexed), PER_CONDITION):
                 seconds = float(rng.uniform(*SAMPLED_S))
                 sample = _excerpt((f"{name} {level_db:+.0f} dB", damage), sounds[at], indexed[at].work, seconds, rng)
                 yield _mixed(sample, others[int(rng.integers(len(others)))], level_db, rng)
 
 
-def unknown(strangers: list[Rendition]) -> Iterator[Excerpt]:
-    """Excerpts of strangers, every second one damaged."""
+def songs(indexed: list[Rendition], strangers: list[Rendition], voice: Step, many: int) -> Iterator[Excerpt]:
+    """A sample of an indexed track as loud as the stranger under which it is mixed, and a voice over both."""
+    sounds = [one.samples() for one in indexed]
+    others = [one.samples() for one in strangers]
+    for name, damage in {"song, sample": Damage(()), "song, sample, tempo ×1.1, pitch +2": CHANGED}.items():
+        rng = seeded(SEED, "songs", 0)
+        for at in _drawn(rng, len(indexed), many):
+            seconds = float(rng.uniform(*SAMPLED_S))
+            sample = _excerpt((name, damage), sounds[at], indexed[at].work, seconds, rng)
+            mixed = _mixed(sample, others[int(rng.integers(len(others)))], 0.0, rng)
+            yield replace(mixed, samples=voice(mixed.samples, rng))
+
+
+def unknown(strangers: list[Rendition], damages: Mapping[str, Damage] = DAMAGES) -> Iterator[Excerpt]:
+    """Excerpts of strangers, every second one damaged, the others in the first way, which may be none."""
     rng = seeded(SEED, "strangers", 0)
     sounds = [one.samples() for one in strangers]
-    ways = list(DAMAGES.items())
+    ways = list(damages.items())
     for number in range(STRANGERS):
         at = number % len(sounds)
         way = ways[number // 2 % len(ways)] if number % 2 else ways[0]
@@ -179,8 +197,8 @@ def _mixed(sample: Excerpt, other: Samples, level_db: float, rng: np.random.Gene
     return replace(sample, samples=heard, start_s=at / RATE_HZ, end_s=(at + len(sample.samples)) / RATE_HZ)
 
 
-def _drawn(rng: np.random.Generator, many: int) -> list[int]:
-    return [int(at) for at in rng.permutation(many)[:PER_CONDITION]]
+def _drawn(rng: np.random.Generator, every: int, many: int) -> list[int]:
+    return [int(at) for at in rng.permutation(every)[:many]]
 
 
 def _recorded(path: Path) -> tuple[Samples, Map]:

@@ -21,7 +21,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from models.fingerprint.landmarks import probes, rows
+from models.fingerprint.landmarks import places, probes, rows, rows_together
 from models.fingerprint.peaks import RATE_HZ as HEARD_HZ
 from models.fingerprint.peaks import Peaks, peaks
 from models.fingerprint.recognise import HYPOTHESES, Recording, recognise
@@ -29,8 +29,6 @@ from models.fingerprint.voting import hypotheses
 from tests.quality.changes import RATE_HZ, Samples, wav
 from tests.quality.excerpts import Excerpt, work_of
 from tests.quality.renditions import Rendition, cache_folder, needed
-
-TRACK_BIT = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +64,11 @@ class Ours:
         peaks(heard(sounds[0][: 10 * RATE_HZ]))  # compiles
         rows(peaks(heard(sounds[0][: 10 * RATE_HZ])))
         began = time.process_time()
-        keys, payloads = [], []
         for number, (one, samples) in enumerate(zip(tracks, sounds, strict=True)):
             self.works.append(work_of(one.work))
             self.found[number] = peaks(heard(samples))
-            mine, said = rows(self.found[number])
-            keys.append(mine)
-            payloads.append(said | number << TRACK_BIT)
+        self.keys, self.payloads = rows_together(self.found)
         spent_s = time.process_time() - began
-        order = np.argsort(np.concatenate(keys), kind="stable")
-        self.keys, self.payloads = np.concatenate(keys)[order], np.concatenate(payloads)[order]
         sounding_s = sum(len(samples) for samples in sounds) / RATE_HZ
         return {
             "hours": sounding_s / 3_600,
@@ -89,13 +82,7 @@ class Ours:
     def ask(self, samples: Samples) -> list[Answer]:
         """All accepted alignments, strongest first; `cpu_s` is the time that it took."""
         began = time.process_time()
-        query = peaks(heard(samples))
-        asked = probes(query)
-        first, last = (np.searchsorted(self.keys, asked.keys, side=side) for side in ("left", "right"))
-        many = last - first
-        matched = np.repeat(first - np.concatenate([[0], np.cumsum(many)[:-1]]), many) + np.arange(many.sum())
-        guesses = hypotheses(asked, self.keys[matched], self.payloads[matched], pairs=HYPOTHESES, quads=HYPOTHESES)
-        told = recognise(query, self.found, guesses)
+        _, told = self.look(peaks(heard(samples)))
         self.cpu_s = time.process_time() - began
         answers = [
             Answer(self.works[number], one.score, one.candidate_start_s - one.tempo_ratio * one.query_start_s, one)
@@ -103,6 +90,13 @@ class Ours:
             for one in every
         ]
         return sorted(answers, key=lambda answer: -answer.score)
+
+    def look(self, query: Peaks) -> tuple[list[int], dict[int, tuple[Recording, ...]]]:
+        """The numbers of the tracks with most votes, in order, and the accepted alignments of each."""
+        asked = probes(query)
+        matched = places(self.keys, asked.keys)
+        guesses = hypotheses(asked, self.keys[matched], self.payloads[matched], pairs=HYPOTHESES, quads=HYPOTHESES)
+        return list(dict.fromkeys(one.track for one in guesses)), recognise(query, self.found, guesses)
 
 
 def heard(samples: Samples) -> Samples:

@@ -21,12 +21,10 @@ from models.audio import decode, flac
 from models.content import ContentType, thresholds
 from models.finding import Finding, Found, finding
 from models.fingerprint import peaks
-from models.fingerprint.peaks import Peaks
-from models.fingerprint.recognise import recordings
 from models.layers import compare_layers
 from models.motif import contour, salience
 from streams import cards, matches
-from streams.cli.listening import Listened, forms_of, listen, melodies_of
+from streams.cli.listening import Listened, forms_of, listen, melodies_of, recordings_of
 from streams.cli.place import configured
 from streams.pipeline import COMPREHENSIVE, layers_of, wanted_by_search
 from tests.quality.clips import CARD
@@ -40,7 +38,6 @@ class Side:
     """What a comparison reads of one file; its waveform is not kept."""
 
     listened: Listened
-    landmarks: Peaks
 
     @property
     def duration_s(self) -> float:
@@ -56,7 +53,7 @@ def side(path: Path) -> Side:
         track = hear.decode_track(data, None)
         listened = listen(track, COMPREHENSIVE, (), CARD)
         without = replace(track, flac=b"", envelope=np.zeros((0, 2), np.int8))
-        made = Side(replace(listened, track=without), hear.fingerprint_track(track.flac))
+        made = Side(replace(listened, track=without))
         kept.parent.mkdir(parents=True, exist_ok=True)
         half = kept.with_suffix(".part")
         half.write_bytes(pickle.dumps(made))
@@ -72,7 +69,7 @@ def told(query: Side, candidate: Side, content_type: ContentType = "music") -> F
     layered = next(compare_layers(query.listened.windows, [candidate.listened.windows], layers, CARD))
     found = Found(
         layered,
-        recordings(query.landmarks, candidate.landmarks, thresholds=asked),
+        recordings_of(query.listened, candidate.listened, asked),
         melodies_of(query.listened, candidate.listened),
         forms_of(query.listened, candidate.listened),
     )

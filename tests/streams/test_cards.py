@@ -32,7 +32,7 @@ def test_a_version_that_is_not_shipped_is_named():
 def test_only_what_an_encoder_makes_is_named_after_it():
     named = {kind: {cards.version_of(kind, cards.pinned(*version), UNET) for version in VERSIONS} for kind in KINDS}
     once = {"waveform", "envelope", "fingerprint", "cqt", "stems", "stem_cqt", "stem_drums", "voice"}
-    once |= {"motif", "contour", "section"}
+    once |= {"motif", "contour", "section", "stem_fingerprint"}
     assert {kind: len(versions) for kind, versions in named.items()} == {
         kind: 1 if kind in once else 3 for kind in KINDS
     }

@@ -38,9 +38,10 @@ def test_a_task_that_needs_stems_brings_the_separator_and_no_other_does(task):
 def test_a_later_task_adds_only_what_is_missing():
     heard = {"envelope", "waveform", "fingerprint", "cqt", "full_audio_latent"}
     later = pipeline.wanted_by_ingest(["full_audio_latent", "stem_vocals"])
-    assert pipeline.missing(later, heard, ()) == {"stems", "stem_cqt", "stem_vocals", "voice", "index"}
+    stems = {"stems", "stem_cqt", "stem_fingerprint"}
+    assert pipeline.missing(later, heard, ()) == {*stems, "stem_vocals", "voice", "index"}
     assert way(later, present=heard) == ["separate", "encode", "index"]
-    assert way(pipeline.wanted_by_ingest(["stem_bass"]), present={*heard, "stem_cqt"}) == ["encode", "index"]
+    assert way(pipeline.wanted_by_ingest(["stem_bass"]), present={*heard, *stems}) == ["encode", "index"]
 
 
 def test_a_depth_names_its_layers_and_what_a_dataset_must_have():
@@ -52,6 +53,16 @@ def test_a_depth_names_its_layers_and_what_a_dataset_must_have():
     assert pipeline.wanted_by_search(STEM, ["drums"]) >= {"full_audio_latent", "stem_drums", "cqt"}
     assert not {"stem_vocals", "voice"} & pipeline.wanted_by_search(TRACK)
     assert "voice" in pipeline.wanted_by_search(LIGHT) - pipeline.wanted_by_search(STEM, ["bass"])
+
+
+def test_peaks_of_the_accompaniment_are_made_wherever_a_track_is_separated_and_nowhere_else():
+    for wanted in (
+        *map(pipeline.wanted_by_search, pipeline.DEPTHS.values()),
+        *(pipeline.wanted_by_ingest([task]) for task in pipeline.TASKS),
+    ):
+        assert ("stem_fingerprint" in wanted) == pipeline.separates(wanted)
+        assert "fingerprint" in wanted
+    assert way({"stem_fingerprint"}, present={"stems", "stem_cqt"}) == ["separate"], "nothing is separated again"
 
 
 def test_melodies_and_sections_need_their_tasks_and_what_these_bring():
@@ -90,7 +101,7 @@ def test_a_failure_spoils_all_that_is_made_from_it_and_nothing_else():
     assert pipeline.spoiled_by("full_audio_latent") == {"full_audio_latent"}
     assert pipeline.spoiled_by("cqt") == {"cqt", "full_audio_latent", "section"}
     stems = {f"stem_{name}" for name in (*PITCHED, "drums")}
-    assert pipeline.spoiled_by("stem_cqt") == {"stem_cqt", *stems, "voice", "motif", "contour"}
+    assert pipeline.spoiled_by("stem_cqt") == {"stem_cqt", "stem_fingerprint", *stems, "voice", "motif", "contour"}
     assert pipeline.spoiled_by("waveform") >= {"waveform", "cqt", "full_audio_latent", "stems", "stem_drums"}
     assert "envelope" not in pipeline.spoiled_by("waveform")
 

@@ -3,7 +3,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from models.fingerprint.landmarks import FIRST_QUAD, probes, rows
+from models.fingerprint.landmarks import FIRST_QUAD, TRACK_BIT, places, probes, rows, rows_together
 from models.fingerprint.peaks import peaks
 from tests.pieces import cut, piece
 
@@ -28,6 +28,23 @@ def test_rows_are_in_order_and_none_comes_twice():
     assert 0 <= keys.min() < FIRST_QUAD < keys.max() < 2**31
     assert 30 < len(keys) / 20.0 < 80
     assert payloads.max() < 2**40
+
+
+def test_rows_of_several_tracks_rise_and_carry_their_numbers():
+    tracks = {7: heard(0), 3: heard(1)}
+    keys, payloads = rows_together(tracks)
+    assert (np.diff(keys) >= 0).all()
+    for number, found in tracks.items():
+        own = payloads >> TRACK_BIT == number
+        mine = set(zip(keys[own], payloads[own] - (number << TRACK_BIT), strict=True))
+        assert mine == set(zip(*rows(found), strict=True))
+    assert [len(part) for part in rows_together({})] == [0, 0]
+
+
+def test_wanted_keys_are_found_wherever_they_stand():
+    keys = np.array([1, 2, 2, 5, 5, 5, 9])
+    assert places(keys, np.array([0, 2, 5, 7, 9])).tolist() == [1, 2, 3, 4, 5, 6]
+    assert places(keys, np.array([3])).tolist() == places(keys[:0], np.array([3])).tolist() == []
 
 
 def test_a_recording_asks_for_its_own_keys_again():

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -6,7 +7,7 @@ from scipy.signal import butter, fftconvolve, sosfilt
 
 from models.fingerprint.landmarks import probes, rows
 from models.fingerprint.peaks import RATE_HZ, peaks
-from models.fingerprint.recognise import Recording, kind_of, recognise, recordings, verify
+from models.fingerprint.recognise import Recording, again, kind_of, recognise, recordings, together, verify
 from models.fingerprint.voting import Hypothesis, hypotheses
 from tests import signals
 from tests.pieces import cut, noisy, piece
@@ -143,6 +144,27 @@ def test_a_second_look_finds_what_the_first_does_not():
     best = recordings(peaks(query), reference(2))[0]
     assert best.tempo_ratio == pytest.approx(1.15, abs=0.005)
     assert best.transposition_semitones == pytest.approx(-3.0, abs=0.1)
+
+
+def test_a_second_look_at_a_few_tracks_finds_the_right_one_and_leaves_the_others_alone():
+    query = cut(piece(2, 40.0, 1.15, -3.0), 10.0, 18.0) + 1.2 * noisy(piece(55, 8.0), 10.0)[: 8 * RATE_HZ]
+    told = again(peaks(query), {number: reference(number) for number in range(PIECES)})
+    assert list(told) == [2]
+    assert told[2][0].tempo_ratio == pytest.approx(1.15, abs=0.005)
+    assert again(peaks(query), {}) == again(NOTHING, {0: reference(0)}) == {}
+
+
+def test_a_second_look_at_a_few_tracks_recognises_no_stranger():
+    assert again(peaks(noisy(piece(201, 8.0), 5.0)), {number: reference(number) for number in range(PIECES)}) == {}
+
+
+def test_what_mix_and_accompaniment_both_say_is_told_once_by_the_surer():
+    one = told((5.0, 10.0), (50.0, 55.0))
+    surer, elsewhere = replace(one, score=120.0), replace(one, candidate_start_s=90.0, candidate_end_s=95.0, score=40.0)
+    assert together([one], [surer, elsewhere]) == tuple(replace(by, stem="accompaniment") for by in (surer, elsewhere))
+    assert together([surer], [one]) == (surer,)
+    assert together([one], [one]) == (one,), "the mix is the plainer answer"
+    assert together((), ()) == ()
 
 
 def test_a_hypothesis_that_is_wrong_is_refused_and_one_that_is_nearly_right_is_mended():

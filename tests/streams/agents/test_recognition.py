@@ -9,12 +9,29 @@ import numpy as np
 import pytest
 import soxr
 
+from models import separate as separation
+from streams import recognition
 from streams.mend import Stores, mend
 from streams.records import Job, Upload, now
 from tests import signals
 from tests.quality.clips import clips
 
 PIECE_S = (10.0, 22.0)
+UNDER = 0.2  # 14 dB under a voice
+
+
+def voice():
+    """What the stand-in separator takes for one: twelve seconds, as loud as is good for a file."""
+    samples = clips()[20].samples()[: round((PIECE_S[1] - PIECE_S[0]) * signals.RATE_HZ)]
+    return 0.5 * samples / np.abs(samples).max()
+
+
+def knowing_the_voice(samples, rate_hz, card, folder):
+    """Takes the voice out of what is just as long, and finds none in anything else."""
+    mix = samples.mean(axis=1) if samples.ndim == 2 else samples
+    nothing = np.zeros_like(mix)
+    vocals = voice() if len(mix) == len(voice()) else nothing
+    return {"drums": nothing, "bass": nothing, "other": mix - vocals, "vocals": vocals}
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +47,7 @@ def inbox(tmp_path_factory):
         "faster": soxr.resample(one[first:last], signals.RATE_HZ, signals.RATE_HZ / 1.06),
         "higher": librosa.effects.pitch_shift(one[first:last], sr=signals.RATE_HZ, n_steps=2.0),
         "under": np.concatenate([other[: 5 * signals.RATE_HZ], one[first:last], other[-5 * signals.RATE_HZ :]]),
+        "talked": voice() + UNDER * np.std(voice()) / np.std(one[first:last]) * one[first:last],
         "stranger": clips()[20].samples(),
         "silence": signals.silence(10.0),
     }
@@ -114,7 +132,36 @@ async def test_in_a_dataset_searched_in_itself_nobody_recognises_itself(way):
     assert {result.matches[0].verdict for result in results} == {"same_recording"}
 
 
-async def test_lost_postings_are_written_again_from_the_peaks(way):
+@pytest.mark.parametrize("search_type", ["1:1", "1:n"])
+async def test_music_under_a_voice_is_known_by_its_accompaniment_and_the_stem_is_told(way, monkeypatch, search_type):
+    monkeypatch.setattr(separation, "separate", knowing_the_voice)
+    await way.ingest("one", "other", tasks=("full_audio_latent", "light_stem"))
+    named = {"1:1": {"candidate_uri": way.uri("one")}, "1:n": {"candidate_dataset_name": "demo"}}[search_type]
+    for depth, stem in (("track", None), ("light_stem", "accompaniment")):
+        (result,) = await way.search(search_type, depth, query_uri=way.uri("talked"), depth=depth, **named)
+        best = result.matches[0]
+        assert (best.layer == "fingerprint") == (stem is not None), depth
+    assert (best.filename, best.verdict) == ("one.wav", "same_recording")
+    found = [told for told in best.evidence if told.layer == "fingerprint"]
+    assert {told.stem for told in found} == {"accompaniment"}
+    evidence = found[0]
+    assert evidence.candidate_start_s - evidence.query_start_s == pytest.approx(PIECE_S[0], abs=0.02)
+
+
+async def test_what_the_first_look_misses_is_found_by_a_second_one_at_what_windows_rank_best(way, monkeypatch):
+    await way.ingest("one", "other")
+    for path in way.resources.settings.postings_folder.rglob("*.segment"):
+        path.unlink()  # so that there are no votes
+    _, (best, second) = await search(way, "faster")
+    assert (best["payload"]["filename"], best["verdict"]) == ("one.wav", "same_recording_modified")
+    assert second["payload"]["layer"] != "fingerprint"
+    monkeypatch.setattr(recognition, "FEW_S", 20.0)
+    _, (best, _) = await search(way, "faster")
+    assert best["payload"]["layer"] != "fingerprint", "both tracks are longer than what is looked at"
+
+
+async def test_lost_postings_are_written_again_from_the_peaks(way, monkeypatch):
+    monkeypatch.setattr(recognition, "BY_WINDOWS", 0)  # whose second look would need none
     await way.ingest("one", "other")
     resources = way.resources
     stores = Stores(resources.catalogue, resources.vectors, resources.postings, resources.blobs)

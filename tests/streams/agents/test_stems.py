@@ -68,8 +68,8 @@ async def test_a_track_with_stems_passes_the_separator_and_everything_of_it_is_i
         "work.bulk.index",
     ]  # fmt: skip
     kinds = [feature.kind for feature in features]
-    assert kinds[:5] == ["waveform", "envelope", "fingerprint", "stems", "stem_cqt"]
-    assert set(kinds[5:-1]) == {"cqt", "full_audio_latent", "stem_vocals", "stem_accompaniment", "voice"}
+    assert kinds[:6] == ["waveform", "envelope", "fingerprint", "stems", "stem_cqt", "stem_fingerprint"]
+    assert set(kinds[6:-1]) == {"cqt", "full_audio_latent", "stem_vocals", "stem_accompaniment", "voice"}
     assert features[-1].tasks_done == ("full_audio_latent", "light_stem")
     dataset = await way.resources.catalogue.dataset_by_name("acme", "demo")
     version = cards.current("type2").model_version
@@ -86,7 +86,7 @@ async def test_a_task_that_comes_later_makes_only_what_is_missing(way):
     assert way.passed == ["uploads", "work.bulk.separate", "work.bulk.encode", "work.bulk.index"]
     made = [codec.decode(out.value, "feature") for out in way.told if out.topic == "features"]
     assert {feature.kind for feature in made if not feature.reused} == {
-        "stems", "stem_cqt", "stem_vocals", "voice", "index",
+        "stems", "stem_cqt", "stem_fingerprint", "stem_vocals", "voice", "index",
     }  # fmt: skip
     await ingest(way, "sung0", "stem_bass")
     assert way.passed == ["uploads", "work.bulk.encode", "work.bulk.index"], "it was separated before"
