@@ -24,7 +24,8 @@ async def index(stage: StageContext) -> None:
     (audio,) = work.audios
     done = tuple(task for task in upload.tasks if set(pipeline.TASKS[task]) <= set(audio.present))
     failed = {task: _why(task, audio.failed) for task in upload.tasks if task not in done}
-    failed |= {kind: audio.failed[kind] for kind in pipeline.AUXILIARY if kind in audio.failed}
+    unexplained = pipeline.AUXILIARY & {kind for kind, why in audio.failed.items() if why not in failed.values()}
+    failed |= {kind: audio.failed[kind] for kind in unexplained}
     facts = (await stage.load_array(audio.audio_id, "envelope")).meta
     row = TrackRow(
         tenant=work.tenant,

@@ -9,9 +9,7 @@ from the index and some random strangers. A hit of the index counts only when th
 from __future__ import annotations
 
 import json
-import random
 import time
-from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,21 +19,19 @@ from models.layers import Layered
 from models.library import Cohort
 from models.motif.melodies import SharedMelody
 from models.section.form import Form
-from streams import cards, pipeline
 from streams.answers import Answer, say
-from streams.artifacts import job_name, unpack
+from streams.artifacts import job_name
 from streams.cohort import cohort_of
-from streams.errors import Unavailable
 from streams.matches import Candidate, compare_block, compare_sections, describe, score_block
 from streams.melody import melodies_with, shared_melodies
 from streams.recognition import recognised
 from streams.records import Job, Match, SearchRequest
+from streams.shortlist import shortlist
 from streams.sides import Query, candidates_of, depth_of, hear, layers_of, queries_of, with_transforms
 from streams.stage import StageContext
 from streams.thresholds import thresholds_of
 
 BLOCK = 100  # candidates that are read and compared at a time: bounds the memory of a work
-HITS_PER_WINDOW = 100
 
 
 async def match(stage: StageContext) -> None:
@@ -52,7 +48,7 @@ async def match(stage: StageContext) -> None:
         await _rank(stage, request, queries, candidates)
     else:
         for query in queries:
-            await _rank(stage, request, [query], await _shortlist(stage, request, query, candidates))
+            await _rank(stage, request, [query], await shortlist(stage, request, query, candidates))
     cohorts = {layer: await cohort_of(stage, candidates, layer) for layer in layers_of(request)}
     among = {layer: found for layer, found in cohorts.items() if found is not None}
     limits = await thresholds_of(stage, candidates)
@@ -182,34 +178,3 @@ def _is_same(query: Query, candidate: Candidate) -> bool:
 
 def _is_other(query: Query, candidate: Candidate) -> bool:
     return candidate.track_id is None or candidate.track_id != query.track_id
-
-
-async def _shortlist(
-    stage: StageContext, request: SearchRequest, query: Query, candidates: list[Candidate]
-) -> list[Candidate]:
-    """The candidates that most of the query's windows find, and strangers drawn by the job's own seed.
-
-    Once the dataset was switched to another model version, the windows of this work's version may be gone from the
-    index: then it is all candidates, whose artifacts stay.
-    """
-    if (mark := await stage.vectors.unclean()) is not None:
-        raise Unavailable(f"the index is being compared with the catalogue (unclean stop {mark})", "wait for it")
-    work, dataset_id = stage.work, stage.work.dataset_id
-    assert dataset_id is not None
-    listed = {candidate.track_id: candidate for candidate in candidates if candidate.track_id is not None}
-    size = max(stage.settings.shortlist_size, request.limit)
-    found = set[str]()
-    for layer, packed in query.heard.latents.items():
-        latents = unpack(packed).array
-        collection = cards.collection_of(work.tenant, dataset_id, pipeline.LAYERS[layer], stage.card)
-        votes: defaultdict[str, float] = defaultdict(float)
-        for hit in await stage.vectors.search(collection, latents, HITS_PER_WINDOW):
-            votes[hit.track_id] += hit.score
-        ranked = sorted(votes.keys() & listed.keys(), key=votes.__getitem__, reverse=True)
-        found.update(ranked[:size])
-    if await stage.catalogue.pinned_to(dataset_id, work.encoder_type) != work.model_version:
-        return candidates
-    shortlist = [listed[track_id] for track_id in sorted(found)]
-    rest = sorted(set(listed) - found)
-    strangers = random.Random(f"{request.job_id}/{query.index}").sample(rest, min(stage.settings.strangers, len(rest)))
-    return shortlist + [listed[track_id] for track_id in strangers]

@@ -8,6 +8,8 @@ blamed on the input.
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,7 +26,7 @@ from sqlalchemy.pool import StaticPool
 from streams.errors import Unavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-BUSY_TIMEOUT_MS = 15_000
+BUSY_TIMEOUT_MS, WAL_RETRY_MS = 15_000, 50
 
 
 class Database:
@@ -45,8 +47,30 @@ class Database:
         if self.is_sqlite and (path := make_url(self.url).database) not in (None, "", ":memory:"):
             assert path is not None
             Path(path).parent.mkdir(parents=True, exist_ok=True)
+            await self._write_ahead()
         async with self.write() as connection:
             await connection.run_sync(_upgrade)
+
+    async def _write_ahead(self) -> None:
+        """Have the file keep a write-ahead log, from now on for everybody.
+
+        Two processes that switch at once hold what the other waits for, and SQLite's own waiting (`busy_timeout`) does
+        not help: who fails lets go and tries again.
+        """
+        for left in reversed(range(BUSY_TIMEOUT_MS // WAL_RETRY_MS)):
+            async with self._connect("write") as connection:
+                raw: Any = (await connection.get_raw_connection()).driver_connection
+                try:
+                    await raw.execute_fetchall("PRAGMA busy_timeout=0")
+                    await raw.execute_fetchall("PRAGMA journal_mode=WAL")
+                    return
+                except sqlite3.Error as error:
+                    if not left or not isinstance(error, sqlite3.OperationalError):
+                        remedy = "see that its disk is well"
+                        raise Unavailable(f"the database does not answer: {error}", remedy) from error
+                finally:
+                    await raw.execute_fetchall(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            await asyncio.sleep(WAL_RETRY_MS / 1_000)
 
     @asynccontextmanager
     async def write(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
@@ -92,7 +116,6 @@ def _sqlite_pragmas(dbapi_connection: Any, _record: Any) -> None:
     dbapi_connection.isolation_level = None  # we say BEGIN ourselves
     cursor = dbapi_connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA journal_mode=WAL")
     cursor.close()
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from models.card import load
-from streams.agents.match import HITS_PER_WINDOW
+from streams.shortlist import HITS_PER_WINDOW
 from streams.stores.milvus import MilvusVectors
 from streams.stores.vectors import Collection
 from tests.bench import report

@@ -82,4 +82,4 @@ async def test_a_database_that_is_away_is_unavailable_and_not_the_inputs_fault(t
     with pytest.raises(Unavailable) as caught:
         await database.migrate()
     assert caught.value.retryable
-    assert isinstance(caught.value.__cause__.orig, sqlite3.Error)
+    assert isinstance(caught.value.__cause__, sqlite3.Error)
