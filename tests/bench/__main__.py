@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -17,7 +18,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {  # of each benchmark
     "latency": ("searches", "load"),
     "pairs": ("uploads",),
     "encoders": (),
-    "catalogue": (),
+    "catalogue": ("sizes",),
 }
 
 
@@ -28,17 +29,22 @@ def main() -> None:
     parser.add_argument("--searches", type=int, default=30, help="latency: of each kind, idle and under load")
     parser.add_argument("--load", type=int, default=200, help="latency: tracks being ingested meanwhile")
     parser.add_argument("--uploads", type=int, default=96, help="pairs: files uploaded, one by one and four at once")
+    parser.add_argument("--sizes", type=int, nargs="+", default=(100, 1_000, 10_000), help="catalogue: tracks")
     parser.add_argument("--out", type=Path, default=report.RESULTS, help="folder of the JSON files")
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(OPTIONS):
         parser.error(f"there is no {', '.join(sorted(unknown))}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that homes are taken down
     for name in asked.names or OPTIONS:
-        said = [f"--{option} {getattr(asked, option)}" for option in OPTIONS[name]]
+        said = [f"--{option} {_said(getattr(asked, option))}" for option in OPTIONS[name]]
         about = report.circumstances(" ".join(["ops/bench", name, *said]))
         print(f"\n── {name}: {about['machine']}, load {os.getloadavg()[0]:.1f}", flush=True)
         figures = asyncio.run(import_module(f"tests.bench.{name}").measure(asked))
         report.keep(name, asked.out, about, figures)
+
+
+def _said(value: int | Sequence[int]) -> str:
+    return str(value) if isinstance(value, int) else " ".join(map(str, value))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,6 @@ from streams.stores.segments import Segment, SegmentPostings, write
 from tests.bench import catalogue_windows, report
 from tests.quality.clips import Clip, clips
 
-SIZES = (100, 1_000, 10_000)
 TRACK_S = 240.0
 LUMP = 500  # tracks that are written at once
 TIME_SHIFT, TIMES = 20, round(100 * TRACK_S)  # in a payload: steps of 10 ms
@@ -57,12 +56,12 @@ async def measure(asked: argparse.Namespace) -> dict[str, Any]:
             [[name, *row.values()] for name, row in sizes.items()],
         )
         figures = {
-            name: {str(size): _at(name, layer, size, chosen) for size in SIZES} for name, layer in layers.items()
+            name: {str(size): _at(name, layer, size, chosen) for size in asked.sizes} for name, layer in layers.items()
         }
-    header = list(figures["fingerprint"][str(SIZES[0])])
+    header = list(figures["fingerprint"][str(asked.sizes[0])])
     rows = [[f"{name}, {size} tracks", *row.values()] for name, found in figures.items() for size, row in found.items()]
     report.table(f"tracks of {TRACK_S:g} s; CPU ms a query", ["", *header], rows)
-    windows = await catalogue_windows.measure(SIZES, TRACK_S)
+    windows = await catalogue_windows.measure(asked.sizes, TRACK_S)
     return {"track_s": TRACK_S, "per_hour": sizes, "tracks": {**figures, "windows": windows}}
 
 

@@ -95,8 +95,8 @@ async def test_every_search_at_every_depth_is_answered_alike_over_kafka_and_http
     cells = list(itertools.product(TYPES, DEPTHS))
     requests = {cell: asked_over_kafka(*cell) for cell in cells}
     await publisher.send(home.kafka_bootstrap, requests.values())
+    told = await published(home, requests)  # from now on the query's file is known to HTTP too, by its URI
     jobs = dict(zip(cells, await asyncio.gather(*(asked_over_http(home, *cell) for cell in cells)), strict=True))
-    told = await published(home, requests)
     seen = {}
     for cell in cells:
         results = told[cell]

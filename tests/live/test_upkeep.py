@@ -74,7 +74,7 @@ async def test_stems_are_separated_indexed_and_searched_by_and_the_index_is_writ
     for records in told.values():
         assert isinstance(records[-1], Feature)
         assert (records[-1].tasks_done, records[-1].tasks_failed) == (tasks, {})
-        assert "stem_cqt" in {record.kind for record in records if isinstance(record, Feature)}
+        assert "stem_accompaniment" in {record.kind for record in records if isinstance(record, Feature)}
     query = (CLIPS / "canon-in-d--three-violins.m4a").as_uri()
 
     async def searched() -> dict[str, Any]:
