@@ -1,15 +1,18 @@
 """Postings as sorted segments that are mapped into memory: files which never change once they have a name.
 
 To put a track is to write a segment of one track. When there are `FANOUT` segments of a size they are merged into one
-of the next (a log-structured merge tree: O'Neil et al. 1996), up to some eight million rows. Any
-number of processes of a machine may read and write: a segment appears at once and whole, who merges holds a lock, and
-who finds that a segment is gone since it listed them lists them again. 12 bytes a row.
+of the next (a log-structured merge tree: O'Neil et al. 1996), up to some eight million rows. Any number of processes of
+a machine may read and write: a segment appears at once and whole, who merges holds a lock, and who finds that a segment
+is gone since it listed them lists them again.
+A row takes 9 bytes in a segment of one track, 10 in one of up to 256, 12 in a larger one, to which only tracks of less
+than half a minute on average are merged: a payload is as wide as the numbers of the tracks need it.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
+import mmap
 import os
 import secrets
 import shutil
@@ -27,14 +30,27 @@ from streams.errors import Unavailable
 from streams.stores.postings import NUMBER_BITS, Integers, InvertedIndex, Postings
 
 FANOUT = 16
-MAGIC = b"postings"
-HEAD = struct.Struct("<8sqq")  # magic; rows; bytes of the JSON that follows: then payloads, then keys
-ROW_BYTES = 12
+MAGIC = b"posting2"
+EARLIER_MAGIC = b"postings"  # until 2026-11-29, with payloads of 8 bytes
+HEAD = struct.Struct("<8sqq")  # magic; rows; bytes of the JSON that follows: then `Halves.low`, keys, `Halves.high`
+ROW_BYTES = 10  # in segments of up to 256 tracks, where most rows are
+LOW_BITS = 32  # of a payload
 MOST_MERGED = 8_000_000  # rows; merging takes 48 bytes of each
 MOST_FOUND = 4_000_000  # rows of one question: 200 MB, and some 8 s to vote on (measured 2026-11-22)
 ABANDONED_S = 3_600.0
 TRIES = 20  # to see all segments at once, while others merge them
 OWN_BITS = (1 << NUMBER_BITS) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Halves:
+    """Payloads as a file has them: their low 32 bits, and what stands above in a narrower column (`_high_type`)."""
+
+    low: NDArray[np.uint32]
+    high: NDArray[np.unsignedinteger]
+
+    def __getitem__(self, rows: NDArray[np.intp] | slice) -> Integers:
+        return self.high[rows].astype(np.int64) << LOW_BITS | self.low[rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +60,7 @@ class Segment:
     tracks: tuple[str, ...]
     counts: tuple[int, ...]
     keys: NDArray[np.int32]
-    payloads: Integers
+    payloads: Integers | Halves
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +83,7 @@ class SegmentPostings:
 
     def find(self, index: InvertedIndex, keys: Integers) -> Postings:
         wanted = np.sort(keys.astype(np.int32))
-        wanted = wanted[np.diff(wanted, prepend=np.int32(-1)) > 0]
+        wanted = wanted[np.diff(wanted, prepend=np.int32(-1)) != 0]
         with _as_unavailable(index):
             segments = _segments(self._home(index))
             counts = sum((_counted(segment, wanted) for segment in segments), np.zeros(len(wanted), np.int64))
@@ -138,12 +154,12 @@ def _rows_of(segment: Segment, wanted: NDArray[np.int32]) -> tuple[NDArray[np.in
         return np.zeros(0, np.int32), np.zeros(0, np.int64)
     if len(segment.keys) < len(wanted):
         places = np.flatnonzero(wanted[np.searchsorted(wanted[:-1], segment.keys)] == segment.keys)
-        return np.asarray(segment.keys[places]), np.asarray(segment.payloads[places])
+        return segment.keys[places], segment.payloads[places]
     first = np.searchsorted(segment.keys, wanted)
     counts = np.searchsorted(segment.keys, wanted, "right") - first
     ends = np.cumsum(counts)
     places = np.arange(ends[-1]) + np.repeat(first - (ends - counts), counts)
-    return np.repeat(wanted, counts), np.asarray(segment.payloads[places])
+    return np.repeat(wanted, counts), segment.payloads[places]
 
 
 def _counted(segment: Segment, wanted: NDArray[np.int32]) -> Integers:
@@ -170,22 +186,22 @@ def _open(path: Path) -> Segment:
     try:
         return _mapped(path)
     except (ValueError, struct.error) as error:  # of a file that is cut off, or was never one of ours
-        raise OSError(f"{path.name} is no whole segment: {error}") from error
+        raise OSError(f"{path.name} cannot be read: {error}") from error
 
 
 def _mapped(path: Path) -> Segment:
     with path.open("rb") as file:
-        magic, rows, length = HEAD.unpack(file.read(HEAD.size))
-        if magic != MAGIC:
-            raise ValueError(f"it begins with {magic!r}")
-        told = json.loads(file.read(length))
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # held by the arrays that look into it
+    magic, rows, length = HEAD.unpack_from(data)
+    if magic != MAGIC:
+        raise ValueError("an earlier build wrote it" if magic == EARLIER_MAGIC else f"it begins with {magic!r}")
+    low_at = HEAD.size + length
+    told = json.loads(data[HEAD.size : low_at])
     tracks, counts = tuple(told["tracks"]), tuple(told["counts"])
-    if not rows:  # an empty file cannot be mapped
-        return Segment(tracks, counts, np.zeros(0, np.int32), np.zeros(0, np.int64))
-    begin = HEAD.size + length
-    payloads = np.memmap(path, np.dtype(np.int64), "r", begin, (rows,))
-    keys = np.memmap(path, np.dtype(np.int32), "r", begin + payloads.nbytes, (rows,))
-    return Segment(tracks, counts, keys, payloads)
+    keys_at, high_at = low_at + 4 * rows, low_at + 8 * rows
+    low = np.frombuffer(data, np.dtype(np.uint32), rows, low_at)
+    keys = np.frombuffer(data, np.dtype(np.int32), rows, keys_at)
+    return Segment(tracks, counts, keys, Halves(low, np.frombuffer(data, _high_type(len(tracks)), rows, high_at)))
 
 
 def write(home: Path, segment: Segment) -> None:
@@ -194,14 +210,21 @@ def write(home: Path, segment: Segment) -> None:
     told += b" " * (-len(told) % 8)  # so that all numbers lie where a processor likes them
     name = f"{_tier(segment)}-{secrets.token_hex(8)}.segment"
     scratch = home / f"{name}.partial"
+    payloads = segment.payloads[:]
     with scratch.open("xb") as file:
         file.write(HEAD.pack(MAGIC, len(segment.keys), len(told)) + told)
-        file.write(segment.payloads.astype("<i8").data)
-        file.write(segment.keys.astype("<i4").data)
+        file.write(payloads.astype(np.uint32).data)
+        file.write(segment.keys.astype(np.int32).data)
+        file.write((payloads >> LOW_BITS).astype(_high_type(len(segment.tracks))).data)
         file.flush()
         os.fsync(file.fileno())
     scratch.rename(home / name)
     _sync(home)
+
+
+def _high_type(tracks: int) -> np.dtype[np.unsignedinteger]:
+    """The narrowest that holds what the payloads of so many tracks have above their low bits."""
+    return np.min_scalar_type((max(tracks, 1) << NUMBER_BITS - LOW_BITS) - 1)
 
 
 def _tier(segment: Segment) -> int:
@@ -250,10 +273,11 @@ def _merged(segments: Sequence[Segment]) -> Segment:
         renumbered = np.full(len(segment.tracks), -1, np.int64)
         renumbered[fresh] = np.arange(len(tracks), len(tracks) + len(fresh))
         tracks |= {segment.tracks[place]: segment.counts[place] for place in fresh}
-        numbers = renumbered[segment.payloads >> NUMBER_BITS]
+        own = segment.payloads[:]
+        numbers = renumbered[own >> NUMBER_BITS]
         kept = numbers >= 0
         keys.append(segment.keys[kept])
-        payloads.append(segment.payloads[kept] & OWN_BITS | numbers[kept] << NUMBER_BITS)
+        payloads.append(own[kept] & OWN_BITS | numbers[kept] << NUMBER_BITS)
     every_key, every_payload = np.concatenate(keys), np.concatenate(payloads)
     order = np.argsort(every_key, kind="stable")
     return Segment(tuple(tracks), tuple(tracks.values()), every_key[order], every_payload[order])
@@ -272,5 +296,5 @@ def _as_unavailable(index: InvertedIndex) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = "see that their disk is well; when they are broken, delete their folder and run `soundtrace reindex`"
+        remedy = "see that their disk is well; files that cannot be read `soundtrace reindex` writes anew"
         raise Unavailable(f"the postings {index.name} do not answer: {error}", remedy) from error

@@ -28,12 +28,12 @@ from models.motif import voting as motif_voting
 from streams.artifacts import pack
 from streams.posting import Where, find_listed
 from streams.stores.postings import NUMBER_BITS
-from streams.stores.segments import Segment, SegmentPostings, write
+from streams.stores.segments import FANOUT, ROW_BYTES, Segment, SegmentPostings, write
 from tests.bench import catalogue_windows, report
 from tests.quality.clips import Clip, clips
 
 TRACK_S = 240.0
-LUMP = 500  # tracks that are written at once
+LUMP = FANOUT**2  # tracks that are written at once: of this length no more are merged
 TIME_SHIFT, TIMES = 20, round(100 * TRACK_S)  # in a payload: steps of 10 ms
 QUERIES = 6
 QUERY_S = 5.0
@@ -75,8 +75,8 @@ class _Layer:
 def _sizes(layer: _Layer, chosen: tuple[Clip, ...]) -> dict[str, float]:
     hours = sum(clip.features.duration_s for clip in chosen) / 3_600
     rows = sum(len(layer.rows(one)[0]) for one in layer.artifacts)
-    packed = sum(len(pack(one, {})) for one in layer.artifacts)
-    return {"artifact": packed / hours / 1e6, "postings": 12 * rows / hours / 1e6, "rows_per_s": rows / hours / 3_600}
+    artifact, postings = sum(len(pack(one, {})) for one in layer.artifacts), ROW_BYTES * rows
+    return {"artifact": artifact / hours / 1e6, "postings": postings / hours / 1e6, "rows_per_s": rows / hours / 3_600}
 
 
 def _at(name: str, layer: _Layer, size: int, chosen: tuple[Clip, ...]) -> dict[str, float]:

@@ -24,6 +24,7 @@ from models.motif.motifs import Heard, compare, motifs
 from models.separate import separate
 from models.training.__main__ import cache_folder
 from models.training.tunes import tunes
+from streams.stores.segments import ROW_BYTES
 from tests.bench import report
 from tests.quality import motif_bands, openmsx, wesnoth
 from tests.quality.changes import RATE_HZ
@@ -37,7 +38,6 @@ FILLERS = 882  # with the 118 of a seed: 1,000 tracks
 STRANGERS = 400  # pairs of each kind
 RELATIVES = 8  # steps in a row: tunes that share so many are relatives, and no strangers
 SAME_NOTES = 0.6  # of a passage's notes again: it is the same melody; of passages by chance 0.29
-ROW_BYTES = 12
 Pair = tuple[Heard, Heard]
 
 

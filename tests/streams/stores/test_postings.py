@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import struct
 import time
 from concurrent.futures import ProcessPoolExecutor
 
@@ -139,6 +140,44 @@ def test_names_tell_tenants_datasets_kinds_and_versions_apart():
     assert len(names) == 4
 
 
+@pytest.mark.parametrize("tracks", [1, 2, 256, 257])
+def test_the_outermost_keys_and_payloads_of_every_track_are_found_as_they_were_put(postings, tracks):
+    keys = np.array([0, 1, 0x4FFFF, 0x50000, 0x50001, 2**31 - 1], np.int64)
+    payloads = np.array([0, 2**32 - 1, 2**32, 2**39, 2**40 - 2, 2**40 - 1], np.int64)
+    _write(postings, keys, payloads, tracks)
+    for number, (key, payload) in enumerate(zip(keys.tolist(), payloads.tolist(), strict=True)):
+        expected = [(f"track-{track:03}", key, payload) for track in range(tracks)]
+        assert found(postings, key) == expected, f"row {number} of each track"
+    assert len(found(postings, *keys.tolist())) == len(keys) * tracks
+
+
+def test_merging_keeps_payloads_whole_when_the_tracks_numbers_take_more_bytes(postings, monkeypatch):
+    monkeypatch.setattr(segments, "FANOUT", 2)
+    payloads = np.array([2**40 - 1], np.int64)
+    for number in range(512):
+        postings.put(DEMO, f"track-{number:03}", np.array([7]), payloads)
+    assert [path.name[0] for path in postings.folder.rglob("*.segment")] == ["9"]
+    assert found(postings, 7) == [(f"track-{number:03}", 7, 2**40 - 1) for number in range(512)]
+
+
+@pytest.mark.parametrize(("tracks", "row_bytes"), [(1, 9), (16, 10), (256, 10), (257, 12)])
+def test_a_row_takes_as_many_bytes_as_its_track_s_number_needs(postings, tracks, row_bytes):
+    rows_of_each = 25_000 if tracks == 1 else 2_000
+    _write(postings, np.arange(rows_of_each), np.arange(rows_of_each), tracks)
+    (path,) = postings.folder.rglob("*.segment")
+    assert path.stat().st_size / (rows_of_each * tracks) == pytest.approx(row_bytes, abs=0.02)
+
+
+def _write(postings, keys, payloads, tracks):
+    """One segment of so many tracks, each of which has these rows."""
+    home = postings.folder / DEMO.name
+    home.mkdir(parents=True)
+    every = np.repeat(payloads, tracks) | np.tile(np.arange(tracks), len(payloads)) << NUMBER_BITS
+    names = tuple(f"track-{number:03}" for number in range(tracks))
+    counts = (len(keys),) * tracks
+    segments.write(home, segments.Segment(names, counts, np.repeat(keys, tracks).astype(np.int32), every))
+
+
 def _put(postings, name):
     postings.put(DEMO, name, *rows(*range(2_000)))
 
@@ -159,6 +198,29 @@ def test_a_broken_file_is_a_fault_of_the_infrastructure_that_says_what_to_do(pos
     with pytest.raises(Unavailable, match="postings fingerprint-") as raised:
         found(postings, 5)
     assert "reindex" in raised.value.remedy
+
+
+def test_a_file_that_lacks_its_last_byte_is_not_read(postings):
+    postings.put(DEMO, "a", *rows(5))
+    (path,) = postings.folder.rglob("*.segment")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(Unavailable, match="cannot be read"):
+        found(postings, 5)
+
+
+def test_what_an_earlier_build_wrote_is_not_misread_and_can_be_replaced(postings, tmp_path):
+    postings.put(DEMO, "a", *rows(5))
+    (path,) = postings.folder.rglob("*.segment")
+    told = path.read_bytes()[segments.HEAD.size :][:-9]
+    path.write_bytes(segments.HEAD.pack(b"postings", 1, len(told)) + told + struct.pack("<qi", 0, 5))
+    for asked in (lambda: found(postings, 5), lambda: postings.put(DEMO, "b", *rows(6))):
+        with pytest.raises(Unavailable, match="an earlier build wrote it") as raised:
+            asked()
+        assert "reindex" in raised.value.remedy
+    anew = segments.SegmentPostings(tmp_path / "anew")
+    anew.put(DEMO, "a", *rows(5))
+    postings.replace(DEMO, anew)
+    assert found(postings, 5) == [("a", 5, 0)]
 
 
 def test_the_store_can_be_sent_to_the_heavy_child(postings):
