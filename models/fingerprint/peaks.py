@@ -131,16 +131,17 @@ def _level(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Decibels of each band, float32 (frames, bands)."""
     windows = sliding_window_view(samples, WINDOW_SAMPLES)[::HOP_SAMPLES]
     shape = np.hanning(WINDOW_SAMPLES + 1)[:-1].astype(np.float32)
-    first, weights = _filters()
+    first, counts, weights = _filters()
     power = np.empty((len(windows), BANDS), np.float32)
     for at in range(0, len(windows), _BATCH_FRAMES):
         spectrum = rfft(windows[at : at + _BATCH_FRAMES] * shape, _TRANSFORM_SAMPLES, axis=1)
-        _banded(spectrum, first, weights, power[at : at + _BATCH_FRAMES])
+        _banded(spectrum, first, counts, weights, power[at : at + _BATCH_FRAMES])
     return np.asarray(np.maximum(10 * np.log10(power + np.float32(1e-6)), _FLOOR_DB), np.float32)
 
 
-def _filters() -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Of each band its first bin and the weights from there on, (bands,), (bands, bins); triangles of sum 1.
+def _filters() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Of each band its first bin, how many it has, and their weights, (bands,) twice and (bands, bins): triangles of
+    sum 1.
 
     To each side they reach one band, or one bin where that is more.
     """
@@ -150,21 +151,28 @@ def _filters() -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     first = np.ceil((middle_hz - reach_hz) / bin_hz).astype(np.int64)
     bins = first[:, None] + np.arange(int(2 * reach_hz[-1] / bin_hz) + 2)
     weights = np.maximum(0, 1 - np.abs(bins * bin_hz - middle_hz[:, None]) / reach_hz[:, None])
-    return first, np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+    counts = weights.shape[1] - (weights[:, ::-1] > 0).argmax(axis=1)
+    return first, counts, np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath={"reassoc", "contract"})  # so that sums are taken several terms at a time
 def _banded(
-    spectrum: NDArray[np.complex64], first: NDArray[np.int64], weights: NDArray[np.float32], power: NDArray[np.float32]
+    spectrum: NDArray[np.complex64],
+    first: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    power: NDArray[np.float32],
 ) -> None:
     """Fill `power`, (frames, bands)."""
+    powers = np.empty(spectrum.shape[1], np.float32)
     for frame in range(len(spectrum)):
+        for index in range(len(powers)):
+            value = spectrum[frame, index]
+            powers[index] = value.real * value.real + value.imag * value.imag
         for band in range(len(first)):
             total = np.float32(0)
-            for index in range(weights.shape[1]):
-                if weights[band, index] > 0:
-                    value = spectrum[frame, first[band] + index]
-                    total += weights[band, index] * (value.real * value.real + value.imag * value.imag)
+            for index in range(counts[band]):
+                total += weights[band, index] * powers[first[band] + index]
             power[frame, band] = total
 
 
