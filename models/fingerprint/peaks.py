@@ -15,7 +15,6 @@ from numba import njit
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.fft import rfft
-from scipy.ndimage import uniform_filter1d
 
 RATE_HZ = 11_025
 WINDOW_SAMPLES = 2_048
@@ -133,9 +132,11 @@ def _level(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     shape = np.hanning(WINDOW_SAMPLES + 1)[:-1].astype(np.float32)
     first, counts, weights = _filters()
     power = np.empty((len(windows), BANDS), np.float32)
+    filled = np.zeros((_BATCH_FRAMES, _TRANSFORM_SAMPLES), np.float32)
     for at in range(0, len(windows), _BATCH_FRAMES):
-        spectrum = rfft(windows[at : at + _BATCH_FRAMES] * shape, _TRANSFORM_SAMPLES, axis=1)
-        _banded(spectrum, first, counts, weights, power[at : at + _BATCH_FRAMES])
+        batch = windows[at : at + _BATCH_FRAMES]
+        np.multiply(batch, shape, out=filled[: len(batch), :WINDOW_SAMPLES])
+        _banded(rfft(filled[: len(batch)], axis=1), first, counts, weights, power[at : at + _BATCH_FRAMES])
     return np.asarray(np.maximum(10 * np.log10(power + np.float32(1e-6)), _FLOOR_DB), np.float32)
 
 
@@ -179,13 +180,42 @@ def _banded(
 def _emphasis(level: NDArray[np.float32]) -> NDArray[np.float32]:
     """Decibels over the mean of half an octave to both sides and of a second before and after: no gain, no equaliser,
     no telephone changes it much. At the borders the mean is of what there is."""
-    around = level
-    for axis, reach in ((1, _AROUND_BANDS), (0, _AROUND_FRAMES)):
-        shape = [1, 1]
-        shape[axis] = level.shape[axis]
-        share = uniform_filter1d(np.ones(level.shape[axis], np.float64), 2 * reach + 1, mode="constant").reshape(shape)
-        around = uniform_filter1d(around, 2 * reach + 1, axis=axis, mode="constant") / share.astype(np.float32)
-    return level - around
+    return level - _mean_of_frames(_mean_of_bands(level))
+
+
+@njit(cache=True)
+def _mean_of_bands(level: NDArray[np.float32]) -> NDArray[np.float32]:
+    frames, bands = level.shape
+    means = np.empty((frames, bands), np.float32)
+    for i in range(frames):
+        total = 0.0
+        for k in range(-_AROUND_BANDS, bands):
+            if k + _AROUND_BANDS < bands:
+                total += level[i, k + _AROUND_BANDS]
+            if k > _AROUND_BANDS:
+                total -= level[i, k - _AROUND_BANDS - 1]
+            if k >= 0:
+                means[i, k] = total / (min(k + _AROUND_BANDS, bands - 1) - max(k - _AROUND_BANDS, 0) + 1)
+    return means
+
+
+@njit(cache=True)
+def _mean_of_frames(level: NDArray[np.float32]) -> NDArray[np.float32]:
+    frames, bands = level.shape
+    means = np.empty((frames, bands), np.float32)
+    totals = np.zeros(bands)
+    for i in range(-_AROUND_FRAMES, frames):
+        if i + _AROUND_FRAMES < frames:
+            for k in range(bands):
+                totals[k] += level[i + _AROUND_FRAMES, k]
+        if i > _AROUND_FRAMES:
+            for k in range(bands):
+                totals[k] -= level[i - _AROUND_FRAMES - 1, k]
+        if i >= 0:
+            share = 1 / (min(i + _AROUND_FRAMES, frames - 1) - max(i - _AROUND_FRAMES, 0) + 1)
+            for k in range(bands):
+                means[i, k] = totals[k] * share
+    return means
 
 
 @njit(cache=True)
