@@ -31,9 +31,9 @@ from streams.stores.postings import NUMBER_BITS, Integers, InvertedIndex, Postin
 
 FANOUT = 16
 MAGIC = b"posting2"
-EARLIER_MAGIC = b"postings"  # until 2026-11-29, with payloads of 8 bytes
-HEAD = struct.Struct("<8sqq")  # magic; rows; bytes of the JSON that follows: then `Halves.low`, keys, `Halves.high`
-ROW_BYTES = 10  # in segments of up to 256 tracks, where most rows are
+EARLIER_MAGIC = b"postings"  # until 2026-11-29, with payloads of 8 bytes: read, and written anew when it is merged
+HEAD = struct.Struct("<8sqq")  # magic; rows; bytes of the JSON that follows: then `Columns.low`, keys, `Columns.high`
+ROW_BYTES = 10  # in segments of 2 to 256 tracks, where most rows are
 LOW_BITS = 32  # of a payload
 MOST_MERGED = 8_000_000  # rows; merging takes 48 bytes of each
 MOST_FOUND = 4_000_000  # rows of one question: 200 MB, and some 8 s to vote on (measured 2026-11-22)
@@ -43,7 +43,7 @@ OWN_BITS = (1 << NUMBER_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Halves:
+class Columns:
     """Payloads as a file has them: their low 32 bits, and what stands above in a narrower column (`_high_type`)."""
 
     low: NDArray[np.uint32]
@@ -60,7 +60,7 @@ class Segment:
     tracks: tuple[str, ...]
     counts: tuple[int, ...]
     keys: NDArray[np.int32]
-    payloads: Integers | Halves
+    payloads: Integers | Columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,15 +193,18 @@ def _mapped(path: Path) -> Segment:
     with path.open("rb") as file:
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # held by the arrays that look into it
     magic, rows, length = HEAD.unpack_from(data)
-    if magic != MAGIC:
-        raise ValueError("an earlier build wrote it" if magic == EARLIER_MAGIC else f"it begins with {magic!r}")
-    low_at = HEAD.size + length
-    told = json.loads(data[HEAD.size : low_at])
+    if magic not in (MAGIC, EARLIER_MAGIC):
+        raise ValueError(f"it begins with {magic!r}")
+    rows_at = HEAD.size + length
+    told = json.loads(data[HEAD.size : rows_at])
     tracks, counts = tuple(told["tracks"]), tuple(told["counts"])
-    keys_at, high_at = low_at + 4 * rows, low_at + 8 * rows
-    low = np.frombuffer(data, np.dtype(np.uint32), rows, low_at)
-    keys = np.frombuffer(data, np.dtype(np.int32), rows, keys_at)
-    return Segment(tracks, counts, keys, Halves(low, np.frombuffer(data, _high_type(len(tracks)), rows, high_at)))
+    if magic == EARLIER_MAGIC:
+        keys = np.frombuffer(data, np.dtype(np.int32), rows, rows_at + 8 * rows)
+        return Segment(tracks, counts, keys, np.frombuffer(data, np.dtype(np.int64), rows, rows_at))
+    low = np.frombuffer(data, np.dtype(np.uint32), rows, rows_at)
+    keys = np.frombuffer(data, np.dtype(np.int32), rows, rows_at + 4 * rows)
+    high = np.frombuffer(data, _high_type(len(tracks)), rows, rows_at + 8 * rows)
+    return Segment(tracks, counts, keys, Columns(low, high))
 
 
 def write(home: Path, segment: Segment) -> None:
@@ -296,5 +299,5 @@ def _as_unavailable(index: InvertedIndex) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = "see that their disk is well; files that cannot be read `soundtrace reindex` writes anew"
+        remedy = "see that their disk is well; when they are broken, `soundtrace reindex` writes them anew"
         raise Unavailable(f"the postings {index.name} do not answer: {error}", remedy) from error

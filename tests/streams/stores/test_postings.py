@@ -208,18 +208,16 @@ def test_a_file_that_lacks_its_last_byte_is_not_read(postings):
         found(postings, 5)
 
 
-def test_what_an_earlier_build_wrote_is_not_misread_and_can_be_replaced(postings, tmp_path):
+def test_what_an_earlier_build_wrote_is_read_and_merged_into_what_is_written_now(postings):
     postings.put(DEMO, "a", *rows(5))
     (path,) = postings.folder.rglob("*.segment")
     told = path.read_bytes()[segments.HEAD.size :][:-9]
     path.write_bytes(segments.HEAD.pack(b"postings", 1, len(told)) + told + struct.pack("<qi", 0, 5))
-    for asked in (lambda: found(postings, 5), lambda: postings.put(DEMO, "b", *rows(6))):
-        with pytest.raises(Unavailable, match="an earlier build wrote it") as raised:
-            asked()
-        assert "reindex" in raised.value.remedy
-    anew = segments.SegmentPostings(tmp_path / "anew")
-    anew.put(DEMO, "a", *rows(5))
-    postings.replace(DEMO, anew)
+    assert found(postings, 5) == [("a", 5, 0)]
+    for number in range(segments.FANOUT - 1):
+        postings.put(DEMO, f"b{number}", *rows(6))
+    (merged,) = postings.folder.rglob("*.segment")
+    assert merged.read_bytes().startswith(segments.MAGIC)
     assert found(postings, 5) == [("a", 5, 0)]
 
 
