@@ -25,6 +25,17 @@ def struck(frequency_hz, at_s, duration_s=2.0):
     return samples + wave.astype(np.float32)
 
 
+@pytest.mark.parametrize("frames", [1, 2, layer._AROUND_FRAMES, 3 * layer._AROUND_FRAMES])
+def test_what_stands_out_is_over_the_mean_of_what_there_is_around(frames):
+    level = np.random.default_rng(frames).normal(0, 20, (frames, layer.BANDS)).astype(np.float32)
+
+    def mean_around(rows, reach):
+        return np.array([rows[max(0, at - reach) : at + reach + 1].mean(axis=0) for at in range(len(rows))])
+
+    around = mean_around(mean_around(level.T, layer._AROUND_BANDS).T, layer._AROUND_FRAMES)
+    assert np.allclose(layer._emphasis(level), level - around, atol=1e-4)
+
+
 @pytest.mark.parametrize("frequency_hz", [220.0, 441.3, 1_000.0, 3_200.0])
 @pytest.mark.parametrize("at_s", [0.5, 1.2345])
 def test_a_note_is_one_strongest_peak_where_and_when_it_sounds(frequency_hz, at_s):
