@@ -22,7 +22,7 @@ Samples = NDArray[np.float32]  # (frames,) of one channel, (frames, channels) of
 
 OVERLAP = 0.1  # of two segments; demucs' own default, 0.25, costs a fifth more time
 BLOCK_S = 300.0  # as long as a track may be by default; htdemucs' stems of that are 0.4 GB, thrice that while it works
-LEAST_SEGMENT_S = 0.1  # a shorter last one is filled up with silence: a model's spectrum needs a frame, ours of 93 ms
+LEAST_SEGMENT_S = 0.1  # a shorter last one is filled up with silence: a model's spectrum needs some samples
 LEAST_DEVIATION = 1e-7  # -140 dBFS, below the last of 24 bits: less is silence, and is not raised to full level
 
 

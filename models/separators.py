@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.errors import FetchFailed, MissingWeights, WrongWeights
+from models.memory import keep_freed
 
 if TYPE_CHECKING:
     from demucs.apply import Model
@@ -34,6 +35,8 @@ class SeparatorCard:
             publishes, a pickle.
         sha256: what the file's SHA-256 begins with, best all 64 hex digits: of 8 a forger finds another file in hours.
         address: where the file is fetched from. Empty: it comes with soundtrace.
+        successor: the model version that took its place. Then its weights do not come any more, and the card is there
+            for the datasets that keep its stems.
     """
 
     name: str
@@ -49,6 +52,7 @@ class SeparatorCard:
     limits: tuple[str, ...]
     data: dict[str, Any] = field(hash=False)
     address: str = ""
+    successor: str = ""
 
     def __post_init__(self) -> None:
         if len(self.sha256) < LEAST_DIGITS:
@@ -82,6 +86,7 @@ def _loaded(card: SeparatorCard, folder: Path) -> Model:
     from demucs.pretrained import get_model
     from demucs.repo import ModelLoadingError
 
+    keep_freed()
     path = verified(card, folder)
     try:
         is_own = path.suffix == ".safetensors"
@@ -111,6 +116,10 @@ def verified(card: SeparatorCard, folder: Path = WEIGHTS) -> Path:
     except FileNotFoundError:
         if card.address:
             fact = f"the weights of '{card.name}' are no part of soundtrace, and {folder} has no {card.weights}"
+            raise MissingWeights(fact, remedy) from None
+        if card.successor:
+            fact = f"new stems by '{card.model_version}' cannot be made: its weights are no longer part of soundtrace"
+            remedy = f"ingest into a new dataset, which separates by '{card.successor}'"
             raise MissingWeights(fact, remedy) from None
         raise WrongWeights(f"the weights {path} are missing", remedy) from None
     if not found.startswith(card.sha256):

@@ -29,6 +29,7 @@ FORM = "form-1"  # rises when `models.section` hears something else
 STEMS = "1"  # rises when `models.separate`, `.stems` or `.presence` make something else of a mix
 
 SEPARATORS = ("unet", "htdemucs")  # as `SOUNDTRACE_SEPARATOR` may name them
+RETIRED = ("unet-1",)  # whose stems datasets may still keep: no new ones are made
 CURRENT = {"type1": "pitchclass_large", "type2": "pitchclass_small"}  # the cards that new datasets are pinned to
 
 
@@ -66,7 +67,7 @@ def weights_folder(separator: SeparatorCard, settings: Settings) -> Path:
 @cache
 def separator(model_version: str) -> SeparatorCard:
     """The card of a pinned separator. Raises: `Defect` when this installation does not know it any more."""
-    for name in SEPARATORS:
+    for name in (*SEPARATORS, *RETIRED):
         if (card := separators.load(name)).model_version == model_version:
             return card
     fact = f"no separator under models/weights/stems is '{model_version}'"

@@ -160,8 +160,10 @@ def main() -> None:
     _die_with(parent)
     _be_modest(nice, memory_bytes)
     from models import hear
+    from models.memory import keep_freed
     from streams import cards, pipeline
 
+    keep_freed()
     pipe = Connection(descriptor)
     try:
         for encoder_type in pipeline.ENCODER_TYPES:

@@ -8,8 +8,8 @@ learn NAME      the runs of its recipe that its curves do not tell of, or one mo
 plot NAME       draw its curves beside its card
 calibrate NAME  fit what its scores are worth, into its card             2 minutes
 drums           grooves, and the drums' encoder, from nothing            half an hour
-multitracks     render shards for the separator: --seeds FIRST:LAST      2 minutes a shard on one core
-stems           train the separator on them, as `learn` does             an hour
+multitracks     render shards for the separator: --seeds FIRST:LAST      3 minutes a shard on one core
+stems           train the separator on them, as `learn` does             70 minutes
 voice           singers, and the voices' encoder, after the multitracks  half an hour
 all             the shipped recipe of every network: all of the above    from nothing 4 hours on one core
 

@@ -5,6 +5,7 @@ beat.
 `ladder`: every clip, changed in one way, is a query among all unchanged ones; found is the clip itself.
 `ear`: re-arranged and changed music of two Debian packages, encoders beside their peers; half an hour the first time.
 `synthetic`: held-out compositions, four performances each, a melody alone among them; needs the extra `train`.
+`chances`: what `p_chance` says of strangers, of a pair by itself and in a dataset; needs it, and eSpeak NG.
 `drums`: grooves, four performances each as drum stems: the drums' encoder beside others; needs it as well.
 `stems`: the separator on held-out songs and on played pieces, beside what needs no learning; needs the extra `train`.
 `layers`: matching with stems and without, vocals alone, music under speech; needs it as well.
@@ -30,6 +31,7 @@ NAMES = (
     "ladder",
     "ear",
     "synthetic",
+    "chances",
     "drums",
     "stems",
     "layers",

@@ -85,6 +85,18 @@ def ks_to_uniform(p_values: ArrayLike) -> float:
     return float(max((steps[1:] - ordered).max(), (ordered - steps[:-1]).max()))
 
 
+def spread_of_chances(told: Sequence[float]) -> dict[str, Any]:
+    """How p-values of strangers are spread: their distance to uniform, how many are small, and 51 quantiles."""
+    every = np.asarray(told, np.float64)
+    return {
+        "pairs": len(every),
+        "ks": ks_to_uniform(every),
+        "at_most_0.01": float(np.mean(every <= 0.01)),
+        "at_most_0.05": float(np.mean(every <= 0.05)),
+        "quantiles": np.quantile(every, np.linspace(0, 1, 51)).tolist(),
+    }
+
+
 def beats_apart(query_s: float, candidate_s: float, query_map: Map, candidate_map: Map) -> float:
     """How far apart, in beats of the work, two places lie that are claimed to be the same one.
 

@@ -8,13 +8,17 @@ is given as vocals is false.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import librosa
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
@@ -39,6 +43,7 @@ HELD_OUT_FONT = openmsx.FONTS[1]  # TimGM6mb: never learned from
 BASSES = range(32, 40)  # General MIDI's
 FFT_SAMPLES, HOP_SAMPLES = 2_048, 512
 BASS_HZ = 220.0
+NOISE_S = 240.0
 
 
 def measure() -> dict[str, Any]:
@@ -55,6 +60,8 @@ def measure() -> dict[str, Any]:
         sys.stderr.write(f"{name}\n")
         figures["systems"][name] = {"synthetic": _sdr(system, sung), "openmsx": _sdr(system, pieces)}
     figures["false_vocals"] = false_vocals(pieces, card)
+    figures["presence"] = told_as_there(card)
+    figures["speed"] = speed(card)
     _tell(figures, card)
     return figures
 
@@ -95,11 +102,15 @@ def ideal(mix: Samples, truth: Stems) -> Stems:
 
 
 def synthetic() -> list[Stems]:
-    """The tracks of the test split that have all four stems; renders them when they are not kept yet."""
+    """The tracks of the test split that have all four stems."""
+    return [one for one in _performed() if all(stem.any() for stem in one.values())]
+
+
+def _performed() -> list[Stems]:
+    """All tracks of the test split; renders them when they are not kept yet."""
     multitracks.render(cache_folder(), "test", [0])
     tracks = multitracks.load_shard(cache_folder(), "test", 0)[:, :, : round(HEARD_S * RATE_HZ)] / np.float32(32_768)
-    full = [track for track in tracks if (np.abs(track).max(axis=1) > 0).all()]
-    return [dict(zip(multitracks.SOURCES, track, strict=True)) for track in full]
+    return [dict(zip(multitracks.SOURCES, track, strict=True)) for track in tracks]
 
 
 def played() -> list[Stems]:
@@ -163,6 +174,41 @@ def false_vocals(pieces: list[Stems], card: SeparatorCard) -> dict[str, float]:
     return {"median_db": float(np.median(levels)), "worst_db": float(np.max(levels)), "told": float(np.mean(told))}
 
 
+def told_as_there(card: SeparatorCard) -> dict[str, dict[str, int]]:
+    """Of each stem: how many tracks of the test split have it, and of how many it is told; the same of those without.
+
+    The thresholds of `models.presence` were chosen on this shard, by the separator before this one.
+    """
+    counts = {stem: dict.fromkeys(("there", "told", "absent", "told_wrongly"), 0) for stem in STEMS}
+    for truth in _performed():
+        found = presence(own(np.sum(list(truth.values()), axis=0), card), RATE_HZ)
+        for stem, row in counts.items():
+            there = bool(truth[stem].any())
+            row["there" if there else "absent"] += 1
+            row["told" if there else "told_wrongly"] += found[stem].present
+    return counts
+
+
+def speed(card: SeparatorCard) -> dict[str, float]:
+    """How many seconds of noise are separated in one: by one process on one core, and by one on each of two at once.
+
+    Processes, as workers have them: of one alone, threads would share every layer and wait for each other.
+    """
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        alone = pool.submit(_seconds_taken, card).result()
+        both = max(pool.map(_seconds_taken, [card] * 2))
+    return {"one_core": NOISE_S / alone, "two_cores": 2 * NOISE_S / both}
+
+
+def _seconds_taken(card: SeparatorCard) -> float:
+    torch.set_num_threads(1)
+    noise = np.random.default_rng(0).normal(0, 0.1, round(NOISE_S * RATE_HZ)).astype(np.float32)
+    own(noise[: round(20 * RATE_HZ)], card)  # it has loaded and warmed
+    began = time.monotonic()
+    own(noise, card)
+    return time.monotonic() - began
+
+
 def _rms(samples: Samples) -> float:
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) + 1e-9
 
@@ -179,3 +225,7 @@ def _tell(figures: Mapping[str, Any], card: SeparatorCard) -> None:
     report.table(f"SDR in dB, {figures['synthetic_tracks']} tracks, {figures['openmsx_pieces']} pieces", header, rows)
     false = figures["false_vocals"]
     print(f"{card.model_version}: vocals in instrumentals {false['median_db']:.1f} dB, told in {false['told']:.0%}")
+    rows = [[stem, *map(str, row.values())] for stem, row in figures["presence"].items()]
+    report.table("stems told as there", ["", "tracks with it", "told", "tracks without", "told"], rows)
+    quick = figures["speed"]
+    print(f"{card.model_version}: {quick['one_core']:.0f} × real time on one core, {quick['two_cores']:.0f} × on two")

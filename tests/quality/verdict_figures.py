@@ -32,7 +32,6 @@ TRUTHS = (*VERDICTS[:1:-1], "same backing", "jingle in speech", "jingle in music
 NAMED = frozenset(VERDICTS[VERDICTS.index("sample") :])  # the very recording, whatever was done to it
 OVERLAP = 0.5  # of the shorter of a told and a true place: then it is found
 NEAR_S = 1.0
-QUANTILES = 51
 HELD_OUT = ("held-out performances", "bands of held-out tunes")  # that no layer's thresholds or curves have seen
 
 
@@ -184,16 +183,8 @@ def _places(rows: Sequence[Row]) -> dict[str, Any] | None:
 def chances(pools: dict[str, list[dict[str, float | None]]]) -> dict[str, Any]:
     both = {**pools, "held out": [one for name in HELD_OUT for one in pools[name]]}
     return {
-        name: {of: _spread([told for one in every if (told := one[of]) is not None]) for of in every[0]}
+        name: {
+            of: measures.spread_of_chances([told for one in every if (told := one[of]) is not None]) for of in every[0]
+        }
         for name, every in both.items()
-    }
-
-
-def _spread(told: Sequence[float]) -> dict[str, Any]:
-    return {
-        "pairs": len(told),
-        "ks": measures.ks_to_uniform(told),
-        "at_most_0.01": float(np.mean(np.array(told) <= 0.01)),
-        "at_most_0.05": float(np.mean(np.array(told) <= 0.05)),
-        "quantiles": np.quantile(told, np.linspace(0, 1, QUANTILES)).tolist(),
     }

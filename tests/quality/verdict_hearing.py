@@ -9,6 +9,7 @@ import hashlib
 import inspect
 import pickle
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from models.content import ContentType, thresholds
 from models.finding import Finding, Found, finding
 from models.fingerprint import peaks
 from models.layers import compare_layers
+from models.library import Cohort
 from models.motif import contour, salience
 from streams import cards, matches
 from streams.cli.listening import Listened, forms_of, listen, melodies_of, recordings_of
@@ -62,11 +64,13 @@ def side(path: Path) -> Side:
     return found
 
 
-def told(query: Side, candidate: Side, content_type: ContentType = "music") -> Finding:
-    """What is said of a pair, without a library."""
+def told(
+    query: Side, candidate: Side, content_type: ContentType = "music", among: Mapping[str, Cohort] | None = None
+) -> Finding:
+    """What is said of a pair, by itself or `among` the strangers of a dataset, by layer."""
     asked = thresholds(content_type)
     layers = layers_of(COMPREHENSIVE, ())
-    layered = next(compare_layers(query.listened.windows, [candidate.listened.windows], layers, CARD))
+    layered = next(compare_layers(query.listened.windows, [candidate.listened.windows], layers, CARD, among=among))
     found = Found(
         layered,
         recordings_of(query.listened, candidate.listened, asked),

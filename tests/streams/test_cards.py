@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from models import separators
+from models.errors import MissingWeights
 from streams import cards, pipeline
 from streams.errors import Defect
 
@@ -40,7 +42,7 @@ def test_only_what_an_encoder_makes_is_named_after_it():
 
 def test_only_what_is_made_of_stems_is_named_after_their_separator():
     card = cards.current("type2")
-    other = replace(UNET, model_version="unet-2")
+    other = replace(UNET, model_version="another")
     changed = {kind for kind in KINDS if cards.version_of(kind, card, UNET) != cards.version_of(kind, card, other)}
     assert changed == {kind for kind in KINDS if kind.startswith("stem")} | {"voice", "motif", "contour"}
 
@@ -50,6 +52,16 @@ def test_every_separator_that_may_be_set_is_found_by_the_version_that_datasets_k
     card = cards.current_separator(name)
     assert cards.separator(card.model_version) is not None
     assert cards.separator(card.model_version) == card
+
+
+@pytest.mark.parametrize("name", cards.RETIRED)
+def test_stems_of_a_retired_separator_are_still_named_but_no_new_ones_are_made(name):
+    card = cards.separator(name)
+    encoder = cards.current("type2")
+    assert cards.version_of("stems", encoder, card) != cards.version_of("stems", encoder, UNET)
+    with pytest.raises(MissingWeights, match="cannot be made") as raised:
+        separators.verified(card)
+    assert cards.current_separator("unet").model_version in raised.value.remedy
 
 
 def test_a_separator_that_is_not_known_is_named():

@@ -8,6 +8,7 @@ import shutil
 import librosa
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from models.training import learn_stems, multitracks, singing
@@ -99,6 +100,16 @@ def test_an_example_has_every_source_or_silence_in_its_place(shards):
         axis=(1, 2)
     )
     assert heights.argsort().tolist() == [1, 2, 3, 0]  # nobody was given another one's stem
+
+
+def test_one_step_moves_every_parameter():
+    network = learn_stems.UNet(widths=(8, 16), segment=1.0)
+    before = {name: one.detach().clone() for name, one in network.named_parameters()}
+    stems = torch.randn(2, len(SOURCES), multitracks.RATE_HZ, generator=torch.Generator().manual_seed(0))
+    learn_stems.loss_of(network, stems).backward()
+    learn_stems.Optimiser(network, 1e-2).step(1.0)
+    assert [name for name, one in network.named_parameters() if torch.equal(one, before[name])] == []
+    assert all(one.grad is None for one in network.parameters())
 
 
 def test_twenty_steps_tell_registers_apart_and_a_second_run_goes_on(shards, tmp_path, monkeypatch):
