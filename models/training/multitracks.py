@@ -1,7 +1,8 @@
 """Multitracks: what a separator learns from, as shards of stems on disk: drums, bass, other and vocals, produced apart.
 
-A track is a performance by soundfonts whose lead is sung, or played, or talked over. Each stem has an equaliser, a
-room, a compressor and now and then a distortion of its own. A shard is one seed; any range can be rendered alone and
+A track is a performance whose lead is sung, or played, or talked over; in the training split some of its instruments
+are a soundfont's, others the synthesiser's. Each stem has an equaliser, a room, a compressor and now and then a
+distortion of its own. A shard is one seed; any range can be rendered alone and
 gives the same bytes. They live in the user's cache and are rebuilt by command.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
@@ -18,10 +19,10 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training import corpus, singing, sound
+from models.training import corpus, singing, sound, synthesiser
 from models.training.arrange import FONTS, perform
 from models.training.composition import Composition
-from models.training.performance import Performance, Production
+from models.training.performance import Part, Performance, Production
 from models.training.production import Samples, produce, rms
 from models.training.speech import speech
 
@@ -30,8 +31,11 @@ RATE_HZ = 22_050
 DURATION_S = 30.0
 FONTS_OF = {"train": FONTS, "validation": FONTS, "test": ("TimGM6mb",)}  # held out: its instruments are never learned
 VOICES_OF = {"train": "train", "validation": "train", "test": "test"}
+SYNTHESISED_OF = {"train": 0.4, "validation": 0.0, "test": 0.0}  # of the parts that are not sung
 SINGERS = 100_000
 KINDS = {"sung": 0.7, "played": 0.2, "spoken": 0.1}  # what is in front, and in how many tracks of the training split
+STEM_OF = {"lead": "other", "accompaniment": "other", "bass": "bass", "drums": "drums"}
+SYNTHESISED_PEAK = (0.08, 0.4)  # beside soundfonts, whose sum has one of 0.5
 DOUBLED_LEAD = 0.2  # of the sung leads are also played
 SECOND_VOICE = 0.2
 DRIVEN = {"drums": 0.05, "bass": 0.15, "other": 0.25, "vocals": 0.05}  # how often a stem is distorted
@@ -48,9 +52,13 @@ def render(folder: Path, split: str, seeds: Iterable[int], *, processes: int = 1
     missing = [seed for seed in seeds if not shard_path(folder, split, seed).exists()]
     with ProcessPoolExecutor(processes) as pool:
         jobs = [pool.submit(_render, folder, split, seed) for seed in missing]
-        for at, job in enumerate(jobs, 1):
-            job.result()
-            sys.stderr.write(f"multitracks: {split} shard {at} of {len(jobs)}\n")
+        try:
+            for at, job in enumerate(as_completed(jobs), 1):
+                job.result()
+                sys.stderr.write(f"multitracks: {split} shard {at} of {len(jobs)}\n")
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # or all the others would be rendered before anybody is told
+            raise
 
 
 def shard_path(folder: Path, split: str, seed: int) -> Path:
@@ -89,10 +97,12 @@ def track(composition: Composition, split: str, seed: int, folder: Path, kind: s
         FileNotFoundError: a program or soundfont is not installed.
     """
     performance = perform(composition, seed, DURATION_S, fonts=FONTS_OF[split])
-    rng = np.random.default_rng([crc32(composition.name.encode()), seed, 1])
+    identity = (crc32(composition.name.encode()), seed)
+    rng = np.random.default_rng([*identity, 1])
     kind = kind or str(rng.choice(list(KINDS), p=list(KINDS.values())))
     lead = next((part.notes for part in performance.parts if part.stem == "lead"), np.zeros((0, 4), np.float32))
-    dry = _played(performance, with_lead=kind != "sung" or rng.random() < DOUBLED_LEAD)
+    with_lead = kind != "sung" or rng.random() < DOUBLED_LEAD
+    dry = _played(performance, np.random.default_rng([*identity, 2]), SYNTHESISED_OF[split], with_lead=with_lead)
     if kind == "sung":
         dry["vocals"] = _voices(lead, split, rng, folder)
     elif kind == "spoken":
@@ -100,12 +110,31 @@ def track(composition: Composition, split: str, seed: int, folder: Path, kind: s
     return _balanced({source: _produced(source, samples, rng) for source, samples in dry.items()}, rng)
 
 
-def _played(performance: Performance, *, with_lead: bool) -> dict[str, Samples]:
-    heard = tuple(part for part in performance.parts if with_lead or part.stem != "lead")
-    stems = sound.stem_waveforms(replace(performance, parts=heard), RATE_HZ)
-    found = {source: stems[source] for source in ("drums", "bass") if source in stems}
-    other = [stems[stem] for stem in ("lead", "accompaniment") if stem in stems]
-    return found | ({"other": np.sum(other, axis=0)} if other else {})
+def _played(
+    performance: Performance, rng: np.random.Generator, synthesised: float, *, with_lead: bool
+) -> dict[str, Samples]:
+    """The dry stems that are not sung; of their parts a share is played by the synthesiser instead of the soundfont."""
+    heard = [part for part in performance.parts if with_lead or part.stem != "lead"]
+    drawn = [rng.random() < synthesised for part in heard]
+    by_font = tuple(part for part, other in zip(heard, drawn, strict=True) if not other)
+    stems = sound.stem_waveforms(replace(performance, parts=by_font), RATE_HZ)
+    dry: dict[str, Samples] = {}
+    for stem, samples in stems.items():
+        _add(dry, STEM_OF[stem], samples)
+    for part in (part for part, other in zip(heard, drawn, strict=True) if other):
+        samples = _synthesised(part, performance.duration_s, rng)
+        _add(dry, STEM_OF[part.stem], samples * np.float32(rng.uniform(*SYNTHESISED_PEAK)))
+    return {source: dry[source] for source in SOURCES if source in dry}
+
+
+def _synthesised(part: Part, duration_s: float, rng: np.random.Generator) -> Samples:
+    if part.stem == "drums":
+        return synthesiser.drummed(part.notes, duration_s, RATE_HZ, rng)
+    return synthesiser.played(part.notes, synthesiser.patch(rng), duration_s, RATE_HZ, rng)
+
+
+def _add(stems: dict[str, Samples], name: str, samples: Samples) -> None:
+    stems[name] = stems[name] + samples if name in stems else samples
 
 
 def _voices(lead: NDArray[np.float32], split: str, rng: np.random.Generator, folder: Path) -> Samples:
