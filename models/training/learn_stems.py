@@ -4,8 +4,8 @@ Half of the examples are cut from one track, half put together from four: unmusi
 front of every other (Uhlich et al. 2017). What is made small is the mean absolute error of the spectra's real and
 imaginary parts; of the logarithm of each stem's squared error, which is nearer to the measure, version 1 learned less
 (300 steps: 1.3 dB, 3.3 by the absolute error of waveforms, 2026-11-21). Matrices and convolutions are learned by Muon
-(Jordan et al. 2024), the rest by AdamW: after 200 steps 3.1 dB, 2.4 by AdamW alone (2026-11-29). Learning goes on from
-the weights that are there: what a run leaves is the weights, which shards it saw, and its curves.
+(Jordan et al. 2024), the rest by AdamW. Learning goes on from the weights that are there: what a run leaves is the
+weights, which shards it saw, and its curves.
 """
 
 from __future__ import annotations
