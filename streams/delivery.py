@@ -185,7 +185,9 @@ class Delivery:
         context.send_on(work.model_copy(update={"audios": audios}))
 
     async def _give_up(self, case: Case, error: SoundtraceError, attempts: int) -> str:
-        alone = Defect(error.message, "ingest the file with this task again once that is mended", code=error.code)
+        again = "ingest the file with this task again once that is mended"
+        remedy = f"{error.remedy}; then {again}" if error.remedy else again
+        alone = Defect(error.message, remedy, code=error.code)
         rest = await self._persist(lambda: self._rest(case, alone))
         if rest is not None:  # one failed task never takes the other tasks of its file with it
             log.error("given up, for these tasks", stage=self.row.name, code=error.code, reason=str(error))

@@ -171,6 +171,13 @@ class Track(Record):
     expires_at: AwareDatetime | None = None
 
 
+class StemPresence(Record):
+    present: bool
+    loudness_dbfs: float
+    relative_db: float
+    active_share: float
+
+
 class Feature(Record):
     schema_name = "feature"
 
@@ -189,6 +196,7 @@ class Feature(Record):
     hop_s: float | None = None
     window_s: float | None = None
     start_s: float | None = None
+    stems: dict[str, StemPresence] = {}
     encoder_type: EncoderType
     model_version: str
     params_hash: str

@@ -178,6 +178,7 @@ class StageContext:
             stored = unpack(data)
             facts = {"shape": stored.array.shape, "dtype": str(stored.array.dtype)}
             facts |= {key: stored.meta.get(key) for key in ("hop_s", "window_s", "start_s")}
+            facts["stems"] = stored.meta.get("presence", {})
         uri = self.name(audio.audio_id, kind)
         self.say(self.feature(audio, kind, uri=uri, seconds_taken=seconds_taken, reused=reused, **facts), "features")
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from models.hear import fingerprint_accompaniment, separate_track
 from streams import cards
 from streams.artifacts import pack, pack_stem_cqts
+from streams.errors import Invalid
 from streams.records import Audio
 from streams.stage import StageContext
 
@@ -21,6 +22,13 @@ async def separate(audio: Audio, stage: StageContext) -> None:
 
 
 async def _separate(audio: Audio, stage: StageContext) -> None:
+    if stage.separator.successor:
+        fact = f"the dataset keeps stems by '{stage.separator.model_version}', which makes no new ones any more"
+        remedy = (
+            f"ingest its files into another dataset, which separates by '{stage.separator.successor}', "
+            "or ask for tasks and depths without stems and motifs"
+        )
+        raise Invalid(fact, remedy, code="model-versions-differ")
     waveform = await stage.load(audio.audio_id, "waveform")
     folder = cards.weights_folder(stage.separator, stage.settings)
     heard = await stage.heavy(separate_track, waveform, stage.separator, stage.card.hearing, folder)

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from models.errors import WrongWeights
 from streams import cards, codec, pipeline
 from streams.agents import match
 from streams.delivery import Delivery
+from streams.errors import Defect
 from streams.giving_up import Message
 from streams.publish import outgoing
 from streams.records import Job, SearchRequest, SearchResult, Upload, now
@@ -31,10 +33,13 @@ TUNES = {
 
 
 class Inline:
-    """The heavy child, without the child."""
+    """The heavy child, without the child; weights that are not right are told as it tells them."""
 
     async def call(self, _limit_s, function, *args, **kwargs):
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except WrongWeights as error:
+            raise Defect(error.message, error.remedy) from None
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from streams.records import Job, Upload, now
 from streams.stores.vectors import Collection
 from tests import signals
 
+SEPARATE = separation.separate
 VOICE_HZ, BASS_HZ = 600.0, 150.0  # the stand-in separator tells voice and bass by their height
 BACKINGS = [tuple(np.random.default_rng(seed).integers(-7, 8, 16)) for seed in (1, 2)]
 
@@ -78,6 +80,46 @@ async def test_a_track_with_stems_passes_the_separator_and_everything_of_it_is_i
         assert list(held.values()) == [12], kind
     voices = cards.collection_of("acme", dataset.dataset_id, "voice", cards.current("type2"))
     assert list((await way.resources.vectors.tracks(voices)).values()) == [7]
+
+
+async def test_a_track_tells_which_stems_it_has_and_how_loud_they_are(way):
+    sung, played = [
+        next(one.stems for one in await ingest(way, name, "full_audio_latent", "light_stem") if one.stems)
+        for name in ("sung0", "played")
+    ]
+    layers = {"drums", "bass", "other", "vocals", "accompaniment"}
+    assert sung.keys() == played.keys() == layers
+    assert sung["vocals"].present
+    assert not played["vocals"].present
+    assert not sung["drums"].present
+    assert -40 < sung["vocals"].loudness_dbfs < 0
+    assert played["accompaniment"].relative_db == pytest.approx(0, abs=0.5)
+    assert 0.5 < sung["accompaniment"].active_share <= 1
+
+
+async def test_new_files_of_a_dataset_whose_separator_is_retired_are_refused_with_the_remedy(way, monkeypatch):
+    await ingest(way, "sung0", "full_audio_latent", "light_stem")
+    retired = replace(cards.current_separator("unet"), successor="unet-99")
+    monkeypatch.setattr(cards, "separator", lambda _: retired)
+    features = await ingest(way, "other", "full_audio_latent", "light_stem")
+    failed = features[-1].tasks_failed["light_stem"]
+    assert (features[-1].tasks_done, failed.code) == (("full_audio_latent",), "model-versions-differ")
+    assert "'unet-99'" in failed.remedy
+    asked = {"query_uri": way.uri("sung1"), "candidate_dataset_name": "demo", "depth": "light_stem"}
+    (refused,) = await way.search("1:n", "new", **asked)
+    assert (refused.status, refused.error.code) == ("failed", "model-versions-differ")
+    _, (match,) = await search(way, "kept", "sung0", "light_stem")
+    assert match["verdict"] == "same_recording", "what was separated before is searched as before"
+
+
+async def test_weights_that_nobody_fetched_are_told_with_what_brings_them(way, monkeypatch, tmp_path):
+    monkeypatch.setattr(separation, "separate", SEPARATE)
+    way.set(separator="htdemucs", models_folder=tmp_path)
+    features = await ingest(way, "sung0", "full_audio_latent", "light_stem", dataset="public")
+    failed = features[-1].tasks_failed["light_stem"]
+    assert features[-1].tasks_done == ("full_audio_latent",)
+    assert "soundtrace separate --fetch" in failed.remedy
+    assert "ingest the file with this task again" in failed.remedy
 
 
 async def test_a_task_that_comes_later_makes_only_what_is_missing(way):
