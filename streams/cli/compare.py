@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,7 +45,7 @@ def compare(
     from models.layers import compare_layers
     from streams import cards, matches
     from streams.check import check_content, check_depth
-    from streams.cli.listening import forms_of, listen, melodies_of, recordings_of
+    from streams.cli.listening import forms_of, listen, melodies_of, recordings_of, singers_of
 
     check_depth(depth, stem)
     set_otherwise = thresholds_set(threshold)
@@ -57,6 +58,8 @@ def compare(
         raise Defect(error.message, error.remedy) from None
     durations_s, layers = (tracks[0].duration_s, tracks[1].duration_s), layers_of(asked, stems)
     layered = next(compare_layers(mine.windows, [theirs.windows], layers, card)) if layers else None
+    if layered is not None and "vocals" in layered.found:
+        layered = replace(layered, voice_similarity=singers_of(mine, theirs))
     found = Found(layered, recordings_of(mine, theirs, limits), melodies_of(mine, theirs), forms_of(mine, theirs))
     told = finding(found, *durations_s, thresholds=limits)
     if query.read_bytes() == candidate.read_bytes() and not tracks[0].health.silent:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from models import hear, rhythm_card
+from models import hear, rhythm_card, voice_card
 from models.content import Thresholds
 from models.fingerprint.peaks import Peaks
 from models.fingerprint.recognise import Recording, recordings, together
-from models.latents import latents
+from models.latents import Latents, latents
 from models.motif.melodies import LAYERS, Melodies, SharedMelody, heard, shared
 from models.section.form import Form, compare_forms
 from models.section.sections import Structure, harmony_of_cqt
 from models.stems import PITCHED
 from models.verdict import Features
+from models.voice import similarity
 from streams import cards, pipeline
 from streams.cli.place import configured
 
@@ -31,6 +32,7 @@ class Listened:
         windows: by layer; a stem that it does not have is not there.
         landmarks: the peaks of its mix.
         accompaniment: the peaks of what accompanies its voice; None where it was not separated.
+        singer: the windows of its voice; None where its vocals were not asked for.
         melodies: None where they were not asked for.
         structures: of the mix, or of each stem that was asked for.
     """
@@ -39,6 +41,7 @@ class Listened:
     windows: dict[str, Features]
     landmarks: Peaks
     accompaniment: Peaks | None = None
+    singer: Latents | None = None
     melodies: Melodies | None = None
     structures: dict[str, Structure] = field(default_factory=dict)
 
@@ -52,22 +55,31 @@ def listen(track: Decoded, depth: pipeline.Depth, stem_types: tuple[str, ...], c
         separated = _separated(track, card)
         layers = [layer for layer in pipeline.layers_of(depth, stem_types) if layer != "full_audio"]
         windows |= {layer: _windows(separated, layer, track.duration_s, card) for layer in layers}
-    accompaniment = melodies = None
+    accompaniment = singer = melodies = None
     if separated is not None:
         sung = separated.presence["vocals"].present
         accompaniment = hear.fingerprint_accompaniment(separated.flac, sung=sung)
+        if "vocals" in windows:
+            singer = hear.encode_voice(separated.flac, voice_card.load(), present=sung)
         melodies = hear.hear_melodies(track.flac, separated.flac, sung=sung) if depth.melodies else None
     structures = {}
     if depth.sections:
         mix = hear.hear_structure(track.flac, encoded.cqt)
         structures = {"full_audio": mix} if depth.sections == "mix" else _of_stems(mix, separated, stem_types)
-    return Listened(track, windows, hear.fingerprint_track(track.flac), accompaniment, melodies, structures)
+    return Listened(track, windows, hear.fingerprint_track(track.flac), accompaniment, singer, melodies, structures)
 
 
 def recordings_of(query: Listened, candidate: Listened, thresholds: Thresholds) -> tuple[Recording, ...]:
     """The accepted alignments, by the query's mix and by its accompaniment."""
     heard = [query.landmarks] if query.accompaniment is None else [query.landmarks, query.accompaniment]
     return together(*(recordings(peaks, candidate.landmarks, thresholds=thresholds) for peaks in heard))
+
+
+def singers_of(query: Listened, candidate: Listened) -> float | None:
+    """How alike their singers sound, 0..1; None where a side has none, or it was not asked for."""
+    if query.singer is None or candidate.singer is None:
+        return None
+    return similarity(query.singer, candidate.singer)
 
 
 def melodies_of(query: Listened, candidate: Listened) -> tuple[SharedMelody, ...] | None:

@@ -56,12 +56,17 @@ def _separate(track: Path, out: Path, separator: SeparatorCard, folder: Path, as
 
     mix = from_flac(decoded(track).flac, separator.rate_hz, separator.channels)
     stems = apart(mix, separator.rate_hz, separator, folder)
-    out.mkdir(parents=True, exist_ok=True)
     told = []
-    for name, found in presence(stems, separator.rate_hz).items():
-        file = out / f"{track.stem}-{name}.flac"
-        soundfile.write(file, stems[name].clip(-1, 1), separator.rate_hz, subtype="PCM_16")
-        told.append({"stem": name, "file": str(file), **asdict(found)})
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, found in presence(stems, separator.rate_hz).items():
+            file = out / f"{track.stem}-{name}.flac"
+            with file.open("wb") as opened:
+                soundfile.write(opened, stems[name].clip(-1, 1), separator.rate_hz, format="FLAC", subtype="PCM_16")
+            told.append({"stem": name, "file": str(file), **asdict(found)})
+    except OSError as error:
+        fact = f"stems cannot be written to {out}: {error.strerror}"
+        raise Invalid(fact, "name a folder of yours with --out") from None
     if as_json:
         document({"track": str(track), "separator": separator.model_version, "stems": told})
         return
