@@ -8,7 +8,7 @@ functions that do not depend on their order, and the maximum over the twelve pit
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from itertools import groupby, islice
@@ -26,6 +26,7 @@ from models.errors import WrongWeights
 
 Window = NDArray[np.uint8]  # (bins, frames) of a stored CQT
 N = TypeVar("N", bound=nn.Module)
+Number = TypeVar("Number", bound=np.generic)
 
 SEMITONES = 12
 AT_ONCE = {"cpu": 16, "cuda": 256}  # windows in a batch: on a CPU more fit into no cache, and only cost memory
@@ -45,7 +46,7 @@ def encode(windows: Sequence[Window], card: Card) -> NDArray[np.float32]:
     device = network.exponent.device
     made = [np.zeros((0, card.hearing.latent_dim), np.float32)]
     with torch.inference_mode():
-        for batch in _batches(windows, AT_ONCE[device.type]):
+        for batch in batches(windows, AT_ONCE[device.type]):
             stored = torch.from_numpy(np.stack(batch)).to(device)
             made.append(network(_long_enough(stored.float() / 255, network.least_frames)).cpu().numpy())
     return np.concatenate(made)
@@ -87,7 +88,7 @@ def verified(weights: str, sha256: str) -> bytes:
     return data
 
 
-def _batches(windows: Sequence[Window], at_once: int) -> Iterator[list[Window]]:
+def batches(windows: Iterable[NDArray[Number]], at_once: int) -> Iterator[list[NDArray[Number]]]:
     """The windows in order, at most `at_once` together, and never two lengths."""
     for _, alike in groupby(windows, lambda window: window.shape[1]):
         while batch := list(islice(alike, at_once)):

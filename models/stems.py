@@ -22,6 +22,7 @@ from models.presence import Presence
 STEMS = ("drums", "bass", "other", "vocals")  # in demucs' order; channels of the stored FLAC
 PITCHED = ("vocals", "accompaniment", "bass", "other")  # rows of the stored transforms; drums have no pitch
 RATE_HZ = 22_050  # of the stored stems, mono: what everything that hears them takes
+BLOCK_SAMPLES = 1 << 18  # written at once: beside the stems of a long track there is no second copy of them
 
 Samples = NDArray[np.float32]
 
@@ -36,11 +37,13 @@ def at_rate(stems: Mapping[str, Samples], rate_hz: int) -> dict[str, Samples]:
 
 def stems_to_flac(stems: Mapping[str, Samples]) -> bytes:
     """The four stems as the channels of one FLAC of 16 bits, turned down together where one exceeds full scale."""
-    together = np.stack([stems[name] for name in STEMS], axis=1)
-    loudest = max(1.0, float(np.abs(together).max(initial=0.0)))
+    rows = [stems[name] for name in STEMS]
+    loudest = max(1.0, *(float(np.abs(row).max(initial=0.0)) for row in rows))
     file = io.BytesIO()
-    whole = np.clip(np.rint(together * (32_768.0 / loudest)), -32_768, 32_767).astype(np.int16)
-    soundfile.write(file, whole, RATE_HZ, format="FLAC", subtype="PCM_16")
+    with soundfile.SoundFile(file, "w", RATE_HZ, len(rows), "PCM_16", format="FLAC") as written:
+        for first in range(0, len(rows[0]), BLOCK_SAMPLES):
+            together = np.stack([row[first : first + BLOCK_SAMPLES] for row in rows], axis=1)
+            written.write(np.clip(np.rint(together * (32_768.0 / loudest)), -32_768, 32_767).astype(np.int16))
     return file.getvalue()
 
 

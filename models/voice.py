@@ -51,7 +51,7 @@ def voice(samples: NDArray[np.float32], card: VoiceCard) -> Latents:
     frames = sung(power, hearing)
     least = hearing.least_sung_s * hearing.frames_per_s
     heard = [row for row, (start, end) in enumerate(places) if frames[start:end].sum() >= least]
-    made[heard] = voice_network.encode([levels(power[:, slice(*places[row])], hearing) for row in heard], card)
+    made[heard] = voice_network.encode((levels(power[:, slice(*places[row])], hearing) for row in heard), card)
     return made
 
 

@@ -7,9 +7,8 @@ on the whole (Okabe et al. 2018, "Attentive statistics pooling for deep speaker 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import cache
-from itertools import groupby
 
 import numpy as np
 import torch
@@ -17,14 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.network import filled
+from models.network import batches, filled
 from models.voice_card import VoiceArchitecture, VoiceCard
 
 AT_ONCE = 32  # windows in a batch: an hour of singing takes no more memory than two minutes
 LEAST_VARIANCE = 1e-5  # the root's slope is infinite at 0
 
 
-def encode(windows: Sequence[NDArray[np.float32]], card: VoiceCard) -> NDArray[np.float32]:
+def encode(windows: Iterable[NDArray[np.float32]], card: VoiceCard) -> NDArray[np.float32]:
     """Encode windows, on the processor: what a device would save, the way there would cost.
 
     Args:
@@ -39,10 +38,7 @@ def encode(windows: Sequence[NDArray[np.float32]], card: VoiceCard) -> NDArray[n
     network = load_network(card)
     made = [np.zeros((0, card.architecture.latent_dim), np.float32)]
     with torch.inference_mode():
-        for _, alike in groupby(windows, lambda window: window.shape[1]):
-            stacked = torch.from_numpy(np.stack(list(alike)))
-            batches = [stacked[first : first + AT_ONCE] for first in range(0, len(stacked), AT_ONCE)]
-            made += [network(batch).numpy() for batch in batches]
+        made += [network(torch.from_numpy(np.stack(batch))).numpy() for batch in batches(windows, AT_ONCE)]
     return np.concatenate(made)
 
 
