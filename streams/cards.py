@@ -29,7 +29,7 @@ FORM = "form-1"  # rises when `models.section` hears something else
 STEMS = "1"  # rises when `models.separate`, `.stems` or `.presence` make something else of a mix
 
 SEPARATORS = ("unet", "htdemucs")  # as `SOUNDTRACE_SEPARATOR` may name them
-RETIRED = ("unet-1",)  # whose stems datasets may still keep: no new ones are made
+RETIRED = ("unet-1", "unet-2")  # whose stems datasets may still keep: no new ones are made
 CURRENT = {"type1": "pitchclass_large", "type2": "pitchclass_small"}  # the cards that new datasets are pinned to
 
 

@@ -27,6 +27,7 @@ from models.training.production import Samples, produce, rms
 from models.training.speech import speech
 
 SOURCES = ("drums", "bass", "other", "vocals")
+VERSION = 2  # rises when a track of the same seed changes: shards of others are not used
 RATE_HZ = 22_050
 DURATION_S = 30.0
 FONTS_OF = {"train": FONTS, "validation": FONTS, "test": ("TimGM6mb",)}  # held out: its instruments are never learned
@@ -62,17 +63,21 @@ def render(folder: Path, split: str, seeds: Iterable[int], *, processes: int = 1
 
 
 def shard_path(folder: Path, split: str, seed: int) -> Path:
-    return folder / "multitracks" / f"{split}-{seed:05d}.npy"
+    return _shards(folder) / f"{split}-{seed:05d}.npy"
 
 
 def rendered(folder: Path, split: str) -> list[int]:
     """The seeds that were rendered, in order."""
-    return sorted(int(path.stem.rsplit("-", 1)[1]) for path in (folder / "multitracks").glob(f"{split}-*.npy"))
+    return sorted(int(path.stem.rsplit("-", 1)[1]) for path in _shards(folder).glob(f"{split}-*.npy"))
 
 
 def load_shard(folder: Path, split: str, seed: int) -> NDArray[np.int16]:
     """int16 (tracks, 4, samples), memory-mapped. Raises FileNotFoundError when it was not rendered."""
     return np.asanyarray(np.load(shard_path(folder, split, seed), mmap_mode="r"))
+
+
+def _shards(folder: Path) -> Path:
+    return folder / f"multitracks-{VERSION}"
 
 
 def _render(folder: Path, split: str, seed: int) -> None:

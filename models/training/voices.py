@@ -81,7 +81,7 @@ def left_over(folder: Path, hearing: VoiceHearing) -> NDArray[np.float16]:
 
     Renders the multitracks that are not there, minutes each; raises FileNotFoundError as that does.
     """
-    path = _shards(folder, hearing) / f"left-{LEFT}.npz"
+    path = _shards(folder, hearing) / f"left-{LEFT}-{multitracks.VERSION}.npz"
     if not path.exists():
         multitracks.render(folder, "train", range(LEFT))
         tracks = [track[:3] for seed in range(LEFT) for track in multitracks.load_shard(folder, "train", seed)]
