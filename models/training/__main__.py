@@ -82,7 +82,6 @@ def _stems(asked: argparse.Namespace) -> None:
     for run in runs:
         multitracks.render(asked.folder, "train", range(run.shards), processes=asked.processes)
         learn_stems.learn(run, asked.folder, STEMS)
-    learn_stems.sign(STEMS)
 
 
 def _networks(asked: argparse.Namespace) -> list[str]:
@@ -105,7 +104,19 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "step",
-        choices=("tunes", "bank", "corpus", "learn", "plot", "calibrate", "drums", "multitracks", "stems", "all"),
+        choices=(
+            "tunes",
+            "bank",
+            "corpus",
+            "learn",
+            "plot",
+            "calibrate",
+            "drums",
+            "multitracks",
+            "stems",
+            "voice",
+            "all",
+        ),
     )
     parser.add_argument("name", nargs="?", choices=tuple(learn.RECIPES), default=learn.SMALL.name)
     parser.add_argument(

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from tests.streams.cli.conftest import Run
+from tests.sung import needs_espeak, song
 
 RATE_HZ = 22_050
 
@@ -87,3 +88,17 @@ def test_a_page_that_cannot_be_written_is_named(run: Run, tune: str, tmp_path: P
     ended = run("compare", tune, tune, "--html", str(tmp_path / "nowhere" / "evidence.html"))
     assert ended.code == 2
     assert "nowhere/evidence.html cannot be written" in ended.err
+
+
+@needs_espeak
+def test_at_depth_light_stem_two_singers_are_compared_as_a_search_does(run: Run, tmp_path: Path) -> None:
+    files = []
+    for at in range(2):
+        voice, backing = song(3, at, tmp_path)
+        files.append(tmp_path / f"song{at}.wav")
+        soundfile.write(files[-1], voice + backing, RATE_HZ)
+    ended = run("compare", *map(str, files), "--depth", "light_stem", "--json")
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)
+    assert told["verdict"] != "same_composition", "a singer is no composition"
+    assert 0.3 < told["vocal_latent_scores"]["voice_similarity"] <= 1

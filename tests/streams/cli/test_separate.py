@@ -50,3 +50,12 @@ def test_weights_that_nobody_fetched_are_named_with_what_brings_them(
 
 def test_nothing_to_separate_is_wrong_usage(run: Run) -> None:
     assert run("separate").code == 2
+
+
+def test_a_place_where_no_stems_can_be_written_is_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "tune.wav").write_bytes(signals.wav(signals.tune(repeats=1)))
+    (tmp_path / "taken").write_text("a file")
+    ended = run("separate", str(tmp_path / "tune.wav"), "--out", str(tmp_path / "taken"))
+    assert ended.code == 2
+    assert "cannot be written" in ended.err
+    assert "--out" in ended.err
