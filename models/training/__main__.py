@@ -9,9 +9,9 @@ plot NAME       draw its curves beside its card
 calibrate NAME  fit what its scores are worth, into its card             2 minutes
 drums           grooves, and the drums' encoder, from nothing            half an hour
 multitracks     render shards for the separator: --seeds FIRST:LAST      3 minutes a shard on one core
-stems           train the separator on them, as `learn` does             70 minutes
+stems           train the separator on them, as `learn` does             two hours
 voice           singers, and the voices' encoder, after the multitracks  half an hour
-all             the shipped recipe of every network: all of the above    from nothing 4 hours on one core
+all             the shipped recipe of every network: all of the above    from nothing 5 hours
 
 What is shipped is there already: `all` makes what is missing, so from nothing is after removing all safetensors and
 curves under models/weights.
