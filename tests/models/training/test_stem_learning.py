@@ -85,7 +85,7 @@ def tones():
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shards")
-    (folder / "multitracks").mkdir()
+    multitracks.shard_path(folder, "train", 0).parent.mkdir()
     for split in ("train", "validation"):
         np.save(multitracks.shard_path(folder, split, 0), tones())
     return folder
