@@ -118,13 +118,21 @@ def verified(card: SeparatorCard, folder: Path = WEIGHTS) -> Path:
             fact = f"the weights of '{card.name}' are no part of soundtrace, and {folder} has no {card.weights}"
             raise MissingWeights(fact, remedy) from None
         if card.successor:
-            fact = f"new stems by '{card.model_version}' cannot be made: its weights are no longer part of soundtrace"
-            remedy = f"ingest into a new dataset, which separates by '{card.successor}'"
-            raise MissingWeights(fact, remedy) from None
+            raise MissingWeights(*retirement(card)) from None
         raise WrongWeights(f"the weights {path} are missing", remedy) from None
     if not found.startswith(card.sha256):
         raise WrongWeights(f"the weights {path} have SHA-256 {found}, their card says {card.sha256}", remedy)
     return path
+
+
+def retirement(card: SeparatorCard) -> tuple[str, str]:
+    """What is the case with a separator that has a successor, and what to do about it."""
+    fact = f"new stems by '{card.model_version}' cannot be made: its weights are no longer part of soundtrace"
+    remedy = (
+        f"ingest into another dataset, which separates by '{card.successor}', "
+        "or ask for tasks and depths without stems and motifs"
+    )
+    return fact, remedy
 
 
 def fetch(card: SeparatorCard, folder: Path = WEIGHTS, *, progress: bool = False) -> Path:

@@ -2,8 +2,8 @@
 
 A track is a performance whose lead is sung, or played, or talked over; in the training split some of its instruments
 are a soundfont's, others the synthesiser's. Each stem has an equaliser, a room, a compressor and now and then a
-distortion of its own. A shard is one seed; any range can be rendered alone and
-gives the same bytes. They live in the user's cache and are rebuilt by command.
+distortion of its own. A shard is one seed; any range can be rendered alone and gives the same bytes. They live in the
+user's cache and are rebuilt by command.
 """
 
 from __future__ import annotations

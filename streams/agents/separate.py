@@ -4,6 +4,7 @@ accompanies a voice the peaks by which it is known again under that voice."""
 from __future__ import annotations
 
 from models.hear import fingerprint_accompaniment, separate_track
+from models.separators import retirement
 from streams import cards
 from streams.artifacts import pack, pack_stem_cqts
 from streams.errors import Invalid
@@ -23,12 +24,7 @@ async def separate(audio: Audio, stage: StageContext) -> None:
 
 async def _separate(audio: Audio, stage: StageContext) -> None:
     if stage.separator.successor:
-        fact = f"the dataset keeps stems by '{stage.separator.model_version}', which makes no new ones any more"
-        remedy = (
-            f"ingest its files into another dataset, which separates by '{stage.separator.successor}', "
-            "or ask for tasks and depths without stems and motifs"
-        )
-        raise Invalid(fact, remedy, code="model-versions-differ")
+        raise Invalid(*retirement(stage.separator), code="model-versions-differ")
     waveform = await stage.load(audio.audio_id, "waveform")
     folder = cards.weights_folder(stage.separator, stage.settings)
     heard = await stage.heavy(separate_track, waveform, stage.separator, stage.card.hearing, folder)
