@@ -57,11 +57,12 @@ def kind(same: tuple[Recording, ...], durations_s: tuple[float, float], threshol
     """What alignments that prove a recording make of two tracks, of these durations.
 
     The strongest tells. Pieces that only together make up most of a track are one recording, edited; where so few peaks
-    are left that something else sounds with it, such as another voice over the same backing, it is modified.
+    of the mix are left that something else sounds with it, such as another voice over the same backing, it is modified,
+    whatever is left of the accompaniment alone.
     """
     if kind_of(same[0], *durations_s) == "sample":
         return "same_recording_modified" if _is_edit(same, durations_s) else "sample"
-    alone = same[0].share >= thresholds.alone_share
+    alone = (same[0].share if same[0].stem is None else same[0].mix_share) >= thresholds.alone_share
     return "same_recording" if alone and _may_be_unchanged(same[0]) else "same_recording_modified"
 
 

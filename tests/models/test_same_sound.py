@@ -74,6 +74,13 @@ def test_a_recording_with_another_sound_on_top_of_it_is_modified():
     assert kind((mixed,), (10.0, 60.0), speech) == "same_recording", "that something lies on top goes without saying"
 
 
+def test_a_recording_whose_accompaniment_alone_is_left_is_modified():
+    backing = replace(EXACT, stem="accompaniment", mix_share=0.45)
+    assert kind((backing,), (10.0, 60.0), MUSIC) == "same_recording_modified"
+    assert kind((replace(backing, mix_share=0.0),), (10.0, 60.0), MUSIC) == "same_recording_modified"
+    assert kind((replace(backing, mix_share=0.7),), (10.0, 60.0), MUSIC) == "same_recording"
+
+
 def test_a_change_of_tempo_within_the_error_of_a_short_alignment_is_none():
     drifting = replace(CHANGED, tempo_ratio=1.01, tempo_error=0.006)
     assert kind((drifting,), (10.0, 60.0), MUSIC) == "same_recording"

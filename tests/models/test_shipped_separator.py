@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from models import card, hear, separators, stems, voice_card
+from models.content import THRESHOLDS
+from models.fingerprint.recognise import ACCOMPANIMENT, recordings, together
+from models.same_sound import kind
 from models.training.learn_stems import distortion_db
 from models.voice import similarity
 from tests import signals
-from tests.sung import LINES, needs_espeak, song
+from tests.sung import DURATION_S, LINES, needs_espeak, song
 
 CARD = separators.load("unet")
 HEARING = card.load("classical").hearing
@@ -64,3 +67,13 @@ def test_a_singer_cut_out_of_two_songs_is_more_like_herself_than_like_another(se
     same = [similarity(voices[singer, 0], voices[singer, 1]) for singer in SINGERS]
     strange = [similarity(voices[one, at], voices[other, 1 - at]) for at in range(2)]
     assert min(same) > max(strange)
+
+
+@needs_espeak
+def test_the_same_backing_under_another_singer_is_a_modified_recording(songs, separated):
+    query, candidate = ((singer, 1) for singer in SINGERS)
+    mixes = [hear.fingerprint_track(signals.wav(sum(songs[which]))) for which in (query, candidate)]
+    backing = hear.fingerprint_accompaniment(separated[query].flac, sung=True)
+    found = together(recordings(mixes[0], mixes[1]), recordings(backing, mixes[1]))
+    assert found[0].stem == ACCOMPANIMENT, "the voice that is not shared is taken away"
+    assert kind(found, (DURATION_S, DURATION_S), THRESHOLDS["music"]) == "same_recording_modified"

@@ -161,7 +161,10 @@ def test_a_second_look_at_a_few_tracks_recognises_no_stranger():
 def test_what_mix_and_accompaniment_both_say_is_told_once_by_the_surer():
     one = told((5.0, 10.0), (50.0, 55.0))
     surer, elsewhere = replace(one, score=120.0), replace(one, candidate_start_s=90.0, candidate_end_s=95.0, score=40.0)
-    assert together([one], [surer, elsewhere]) == tuple(replace(by, stem="accompaniment") for by in (surer, elsewhere))
+    assert together([one], [surer, elsewhere]) == (
+        replace(surer, stem="accompaniment", mix_share=one.share),
+        replace(elsewhere, stem="accompaniment"),
+    ), "what is left of the mix is told with it"
     assert together([surer], [one]) == (surer,)
     assert together([one], [one]) == (one,), "the mix is the plainer answer"
     assert together((), ()) == ()
