@@ -77,7 +77,7 @@ def _stems(asked: argparse.Namespace) -> None:
     if asked.steps is not None:
         last = learn_stems.RUNS[-1]
         rate = asked.learning_rate or last.learning_rate
-        runs = (learn_stems.Run(asked.seed, asked.steps, asked.shards or last.shards, rate),)
+        runs = (learn_stems.Run(_seed(asked, last.seed), asked.steps, asked.shards or last.shards, rate),)
     multitracks.render(asked.folder, "validation", [0], processes=asked.processes)
     for run in runs:
         multitracks.render(asked.folder, "train", range(run.shards), processes=asked.processes)
@@ -95,7 +95,13 @@ def _runs(recipe: learn.Recipe, asked: argparse.Namespace) -> tuple[learn.Run, .
     if asked.steps is None:
         return learn.missing_runs(recipe, WEIGHTS)
     last = recipe.runs[-1]
-    return (learn.Run(asked.seed, asked.steps, asked.learning_rate or last.learning_rate, asked.shards or last.shards),)
+    rate = asked.learning_rate or last.learning_rate
+    return (learn.Run(_seed(asked, last.seed), asked.steps, rate, asked.shards or last.shards),)
+
+
+def _seed(asked: argparse.Namespace, last: int) -> int:
+    """Of one more run: it draws other examples than the runs before it."""
+    return last + 1 if asked.seed is None else int(asked.seed)
 
 
 def _arguments() -> argparse.Namespace:
@@ -129,7 +135,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, help="of one more run, instead of the recipe's")
     parser.add_argument("--learning-rate", type=float, help="of that run (default: as the recipe's last)")
     parser.add_argument("--shards", type=int, help="of the note bank in that run (default: as the recipe's last)")
-    parser.add_argument("--seed", type=int, default=3, help="of that run")
+    parser.add_argument("--seed", type=int, help="of that run (default: the one behind the recipe's last)")
     return parser.parse_args()
 
 

@@ -1,9 +1,9 @@
 """Multitracks: what a separator learns from, as shards of stems on disk: drums, bass, other and vocals, produced apart.
 
 A track is a performance whose lead is sung, or played, or talked over; in the training split some of its instruments
-are a soundfont's, others the synthesiser's. Each stem has an equaliser, a room, a compressor and now and then a
-distortion of its own. A shard is one seed; any range can be rendered alone and gives the same bytes. They live in the
-user's cache and are rebuilt by command.
+are a soundfont's, others the synthesiser's, and some of its drums those of a kit of its own. Each stem has an
+equaliser, a room, a compressor and now and then a distortion of its own. A shard is one seed; any range can be rendered
+alone and gives the same bytes. They live in the user's cache and are rebuilt by command.
 """
 
 from __future__ import annotations
@@ -24,15 +24,17 @@ from models.training.arrange import FONTS, perform
 from models.training.composition import Composition
 from models.training.performance import Part, Performance, Production
 from models.training.production import Samples, produce, rms
-from models.training.speech import speech
+from models.training.speech import VARIANTS, speech
 
 SOURCES = ("drums", "bass", "other", "vocals")
-VERSION = 2  # rises when a track of the same seed changes: shards of others are not used
+VERSION = 3  # rises when a track of the same seed changes: shards of others are not used
 RATE_HZ = 22_050
 DURATION_S = 30.0
-FONTS_OF = {"train": FONTS, "validation": FONTS, "test": ("TimGM6mb",)}  # held out: its instruments are never learned
+FONTS_OF = {"train": (*FONTS, "freepats"), "validation": FONTS, "test": ("TimGM6mb",)}  # which is never learned
+KITS = ("Black_Pearl_4_LV2", "Red_Zeppelin_4_LV2")
 VOICES_OF = {"train": "train", "validation": "train", "test": "test"}
 SYNTHESISED_OF = {"train": 0.4, "validation": 0.0, "test": 0.0}  # of the parts that are not sung
+KITS_OF = {"train": 0.3, "validation": 0.0, "test": 0.0}  # of the drums that are not synthesised
 SINGERS = 100_000
 KINDS = {"sung": 0.7, "played": 0.2, "spoken": 0.1}  # what is in front, and in how many tracks of the training split
 STEM_OF = {"lead": "other", "accompaniment": "other", "bass": "bass", "drums": "drums"}
@@ -107,29 +109,38 @@ def track(composition: Composition, split: str, seed: int, folder: Path, kind: s
     kind = kind or str(rng.choice(list(KINDS), p=list(KINDS.values())))
     lead = next((part.notes for part in performance.parts if part.stem == "lead"), np.zeros((0, 4), np.float32))
     with_lead = kind != "sung" or rng.random() < DOUBLED_LEAD
-    dry = _played(performance, np.random.default_rng([*identity, 2]), SYNTHESISED_OF[split], with_lead=with_lead)
+    dry = _played(performance, split, np.random.default_rng([*identity, 2]), with_lead=with_lead)
     if kind == "sung":
         dry["vocals"] = _voices(lead, split, rng, folder)
     elif kind == "spoken":
-        dry["vocals"] = speech(round(DURATION_S * RATE_HZ), RATE_HZ, rng)
+        spoken = [variant for variant in VARIANTS if variant in singing.SPEAKERS[VOICES_OF[split]]]
+        dry["vocals"] = speech(round(DURATION_S * RATE_HZ), RATE_HZ, rng, spoken)
     return _balanced({source: _produced(source, samples, rng) for source, samples in dry.items()}, rng)
 
 
-def _played(
-    performance: Performance, rng: np.random.Generator, synthesised: float, *, with_lead: bool
-) -> dict[str, Samples]:
-    """The dry stems that are not sung; of their parts a share is played by the synthesiser instead of the soundfont."""
-    heard = [part for part in performance.parts if with_lead or part.stem != "lead"]
-    drawn = [rng.random() < synthesised for part in heard]
-    by_font = tuple(part for part, other in zip(heard, drawn, strict=True) if not other)
-    stems = sound.stem_waveforms(replace(performance, parts=by_font), RATE_HZ)
+def _played(performance: Performance, split: str, rng: np.random.Generator, *, with_lead: bool) -> dict[str, Samples]:
+    """The dry stems that are not sung: parts by the performance's soundfont, by the synthesiser, drums by a kit."""
+    by_font: list[Part] = []
     dry: dict[str, Samples] = {}
-    for stem, samples in stems.items():
+    for part in performance.parts:
+        if part.stem == "lead" and not with_lead:
+            continue
+        if rng.random() < SYNTHESISED_OF[split]:
+            samples = _synthesised(part, performance.duration_s, rng) * np.float32(rng.uniform(*SYNTHESISED_PEAK))
+            _add(dry, STEM_OF[part.stem], samples)
+        elif part.stem == "drums" and rng.random() < KITS_OF[split]:
+            _add(dry, "drums", _by_kit(part, performance, str(rng.choice(KITS))))
+        else:
+            by_font.append(part)
+    for stem, samples in sound.stem_waveforms(replace(performance, parts=tuple(by_font)), RATE_HZ).items():
         _add(dry, STEM_OF[stem], samples)
-    for part in (part for part, other in zip(heard, drawn, strict=True) if other):
-        samples = _synthesised(part, performance.duration_s, rng)
-        _add(dry, STEM_OF[part.stem], samples * np.float32(rng.uniform(*SYNTHESISED_PEAK)))
     return {source: dry[source] for source in SOURCES if source in dry}
+
+
+def _by_kit(part: Part, performance: Performance, kit: str) -> Samples:
+    """Drums by a soundfont of one kit, which is no bank of drums there but the only instrument."""
+    alone = replace(performance, parts=(replace(part, stem="accompaniment", program=0),), soundfont=kit)
+    return sound.stem_waveforms(alone, RATE_HZ)["accompaniment"]
 
 
 def _synthesised(part: Part, duration_s: float, rng: np.random.Generator) -> Samples:

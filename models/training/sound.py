@@ -1,11 +1,13 @@
 """Sound: a performance becomes what would be heard of it, played by FluidSynth and produced as its `Production` says.
 
+One bank of instruments, FreePats, is no soundfont but a folder of patches, which TiMidity++ plays.
+
     stems  = stem_waveforms(performance)              one dry waveform for each stem that has notes
     heard  = produce(sum of the stems, production)    see `production.py`
     layers = performance_cqts(performance, hearing)   the pooled CQT of both
 
-Everything follows from the performance and the seed: the same versions of FluidSynth, eSpeak NG and PyAV on the same
-kind of processor give the same bytes.
+Everything follows from the performance and the seed: the same versions of FluidSynth, TiMidity++, eSpeak NG and PyAV on
+the same kind of processor give the same bytes.
 """
 
 from __future__ import annotations
@@ -27,18 +29,23 @@ from models.cqt import Cqt, compressed, pooled_magnitude
 from models.training.performance import STEMS, Part, Performance
 from models.training.production import Samples, detuned, produce, speed
 
-FOLDERS = (Path("/usr/share/sounds/sf2"), Path("/usr/share/sounds/sf3"), Path("/usr/share/soundfonts"))
+FOLDERS = tuple(map(Path, ("/usr/share/sounds/sf2", "/usr/share/sounds/sf3", "/usr/share/soundfonts", "/etc/timidity")))
+PATCHES = ".cfg"  # the suffix of what TiMidity++ reads
 PACKAGES = {  # of Debian and Ubuntu
     "FluidR3_GM": "fluid-soundfont-gm",
     "MuseScore_General": "musescore-general-soundfont-small",
     "TimGM6mb": "timgm6mb-soundfont",
     "OPL-3_FM_128M": "opl3-soundfont",
+    "freepats": "freepats",
+    "Black_Pearl_4_LV2": "avldrums.lv2-soundfont",  # two kits of drums
+    "Red_Zeppelin_4_LV2": "avldrums.lv2-soundfont",
 }
 DRUM_CHANNEL = 9
 CHANNELS = tuple(channel for channel in range(16) if channel != DRUM_CHANNEL)
 TICKS_PER_BEAT = 960  # at MIDI's default of 120 beats per minute: half a millisecond
 TICKS_PER_S = 2 * TICKS_PER_BEAT
 PEAK = 0.5  # of the dry mix
+PATCHES_VOLUME = 30  # in per cent: an orchestra does not clip
 FADE_S = 0.05
 SETTINGS = {
     "synth.dynamic-sample-loading": "1",  # read the samples of the chosen programs only, not all 140 MB
@@ -100,9 +107,10 @@ def stem_waveforms(performance: Performance, rate_hz: int = 22_050) -> dict[str,
         For each stem that has notes, in the order of `STEMS`: mono float32 (duration_s * rate_hz,), with its last 50 ms
         faded out.
     Raises:
-        FileNotFoundError: FluidSynth or the soundfont is not installed. RuntimeError: FluidSynth failed.
+        FileNotFoundError: the soundfont or what plays it is not installed. RuntimeError: the program failed.
     """
     soundfont = soundfont_path(performance.soundfont)
+    there = _programs(soundfont)
     silence = _silence(performance, rate_hz)
     stems: dict[str, Samples] = {}
     with tempfile.TemporaryDirectory() as name:
@@ -111,8 +119,9 @@ def stem_waveforms(performance: Performance, rate_hz: int = 22_050) -> dict[str,
         for stem in STEMS:
             for parts in _ensembles([part for part in performance.parts if part.stem == stem and len(part.notes)]):
                 midi, wav = folder / f"{len(runs)}.mid", folder / f"{len(runs)}.wav"
-                write_midi(parts, midi)
-                runs.append((stem, wav, _started(fluidsynth(soundfont, midi, wav, rate_hz))))
+                write_midi([replace(part, program=_nearest(part.program, there)) for part in parts], midi)
+                command = timidity if soundfont.suffix == PATCHES else fluidsynth
+                runs.append((stem, wav, _started(command(soundfont, midi, wav, rate_hz))))
         for stem, wav, process in runs:
             stems[stem] = stems.get(stem, silence) + _played(process, wav, len(silence))
     fade = min(round(FADE_S * rate_hz), len(silence))
@@ -126,11 +135,23 @@ def stem_waveforms(performance: Performance, rate_hz: int = 22_050) -> dict[str,
 def soundfont_path(name: str) -> Path:
     """The file of a soundfont. Raises FileNotFoundError with the Debian package that would bring it."""
     for folder in FOLDERS:
-        for suffix in (".sf2", ".sf3"):
+        for suffix in (".sf2", ".sf3", PATCHES):
             if (folder / f"{name}{suffix}").is_file():
                 return folder / f"{name}{suffix}"
     remedy = f"apt-get install {PACKAGES[name]}" if name in PACKAGES else f"known are {', '.join(PACKAGES)}"
     raise FileNotFoundError(f"the soundfont '{name}' is not in {', '.join(map(str, FOLDERS))}: {remedy}")
+
+
+def _programs(soundfont: Path) -> list[int]:
+    """The programs that it has, of General MIDI's 128: FreePats is not complete, whose neighbours then play."""
+    if soundfont.suffix != PATCHES:
+        return list(range(128))
+    words = (line.split() for line in soundfont.read_text().split("\nbank 0\n", 1)[1].splitlines())
+    return [int(word[0]) for word in words if word and word[0].isdigit()]
+
+
+def _nearest(program: int, there: Sequence[int]) -> int:
+    return min(there, key=lambda number: abs(number - program))
 
 
 def write_midi(parts: Sequence[Part], path: Path) -> None:
@@ -181,6 +202,17 @@ def fluidsynth(soundfont: Path, midi: Path, wav: Path, rate_hz: int) -> list[str
     return ["fluidsynth", *settings, *sound, "-f", str(commands), str(midi)]
 
 
+def timidity(patches: Path, midi: Path, wav: Path, rate_hz: int) -> list[str]:
+    """The command that plays `midi` to `wav` by a configuration's patches, mono, 24 bits, without effects.
+
+    Raises FileNotFoundError if TiMidity++ is not installed.
+    """
+    if shutil.which("timidity") is None:
+        raise FileNotFoundError("the program timidity is not installed: apt-get install timidity")
+    dry = ["-EFreverb=d", "-EFchorus=d", "-EFdelay=d", "-EFns=0", f"-A{PATCHES_VOLUME}", "--preserve-silence"]
+    return ["timidity", "-c", str(patches), *dry, "-OwM2", "-s", str(rate_hz), "-o", str(wav), str(midi)]
+
+
 def _ensembles(parts: list[Part]) -> list[list[Part]]:
     """The parts of one stem, as many together as one MIDI file has channels for."""
     if not parts:
@@ -195,10 +227,10 @@ def _started(command: Sequence[str]) -> subprocess.Popen[str]:
 
 
 def _played(process: subprocess.Popen[str], wav: Path, length: int) -> Samples:
-    """What FluidSynth wrote, mono, cut or padded to `length` samples."""
+    """What the program wrote, mono, cut or padded to `length` samples."""
     complaint = process.communicate()[1].strip()
     if process.returncode != 0 or not wav.is_file():
-        raise RuntimeError(f"fluidsynth ended with code {process.returncode}: {complaint}")
+        raise RuntimeError(f"{wav.name} was not played, code {process.returncode}: {complaint}")
     stereo, _ = soundfile.read(wav, dtype="float32", always_2d=True, frames=length)
     return np.pad(stereo.mean(axis=1), (0, length - len(stereo)))
 

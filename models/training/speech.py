@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +30,16 @@ PITCH = (20, 80)  # of eSpeak's 0..99
 PAUSE_MS = (100, 2_500)
 
 
-def speech(length: int, rate_hz: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def speech(
+    length: int, rate_hz: int, rng: np.random.Generator, variants: Sequence[str] = VARIANTS
+) -> NDArray[np.float32]:
     """One voice that speaks and pauses.
 
     Args:
         length: of the result, in samples.
         rate_hz: of the result.
         rng: chooses voice, pitch, speed, words and pauses.
+        variants: of eSpeak NG's voices, among which it chooses.
     Returns:
         float32 (length,), in -1..1. A text that ends early leaves silence, one that does not is cut.
     Raises:
@@ -44,7 +48,7 @@ def speech(length: int, rate_hz: int, rng: np.random.Generator) -> NDArray[np.fl
     if shutil.which("espeak-ng") is None:
         raise FileNotFoundError("the program espeak-ng is not installed: apt-get install espeak-ng")
     pace = int(rng.integers(*WORDS_PER_MINUTE))
-    voice = f"{rng.choice(LANGUAGES)}+{rng.choice(VARIANTS)}"
+    voice = f"{rng.choice(LANGUAGES)}+{rng.choice(variants)}"
     text = _text(round(length / rate_hz / 60 * pace) + 1, rng)
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder, "speech.wav")

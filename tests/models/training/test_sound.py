@@ -26,6 +26,12 @@ def played(test):
     return pytest.mark.skipif(not there, reason="apt-get install fluidsynth timgm6mb-soundfont")(test)
 
 
+def patched(test):
+    """Needs TiMidity++ and FreePats."""
+    there = shutil.which("timidity") and any((folder / "freepats.cfg").is_file() for folder in sound.FOLDERS)
+    return pytest.mark.skipif(not there, reason="apt-get install timidity freepats")(test)
+
+
 def part(stem, program, *notes):
     return Part(stem, program, np.array(notes, np.float32).reshape(-1, 4))
 
@@ -69,6 +75,22 @@ def test_more_parts_than_midi_has_channels_are_all_heard():
     samples = stem_waveforms(performance(*crowd, duration_s=2.1))["lead"]
     last = samples[round(1.9 * RATE_HZ) : round(1.95 * RATE_HZ)]
     assert np.abs(last).max() > 0.1 * sound.PEAK
+
+
+@patched
+def test_patches_play_in_the_same_time_as_a_soundfont():
+    stems = stem_waveforms(replace(performance(part("bass", BASS, (1.0, 0.8, 40, 100)), DRUMS), soundfont="freepats"))
+    assert {samples.shape for samples in stems.values()} == {(2 * RATE_HZ,)}
+    assert onset_s(stems["bass"]) == pytest.approx(1.0, abs=0.02)
+    assert onset_s(stems["drums"]) == pytest.approx(0.0, abs=0.02)
+
+
+@patched
+def test_what_the_patches_lack_their_neighbours_play():
+    lacking = 43  # a contrabass; the nearest is a cello
+    assert stem_waveforms(replace(performance(part("bass", lacking, (0.0, 1.0, 40, 100))), soundfont="freepats"))[
+        "bass"
+    ].any()
 
 
 @played

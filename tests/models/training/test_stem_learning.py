@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models.training import learn_stems, multitracks, singing
+from models.training import learn_stems, multitracks, singing, sound
 from models.training.learn import curves_path
 from models.training.multitracks import SOURCES
 from models.training.songs import song
@@ -59,8 +59,18 @@ def test_singers_are_many_and_those_of_the_test_share_no_speaker_with_the_others
     assert singing.singer("train", 1) == singing.singer("train", 1)
 
 
+def training_fonts():
+    """What of the training's instruments is missing here, as apt-get would bring it; nothing where all are there."""
+    try:
+        for font in (*multitracks.FONTS_OF["train"], *multitracks.KITS):
+            sound.soundfont_path(font)
+    except FileNotFoundError as missing:
+        return str(missing)
+    return next((f"needs {program}" for program in ("fluidsynth", "timidity") if not shutil.which(program)), "")
+
+
 @needs_espeak
-@pytest.mark.skipif(shutil.which("fluidsynth") is None, reason="needs the program fluidsynth")
+@pytest.mark.skipif(bool(training_fonts()), reason=training_fonts())
 @pytest.mark.parametrize("kind", multitracks.KINDS)
 def test_a_track_is_made_again_the_same_and_its_mix_does_not_clip(voices, monkeypatch, kind):
     monkeypatch.setattr(multitracks, "DURATION_S", 4.0)
