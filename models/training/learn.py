@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -27,6 +27,7 @@ from models.card import Architecture, Hearing
 from models.network import PitchClassNetwork
 from models.training import batches, corpus
 from models.training.performance import STEMS
+from models.training.weights import write
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ def learn(recipe: Recipe, run: Run, folder: Path, out: Path, hearing: Hearing, *
             }
             curve["validation"].append([step, validate(average, recipe.window_s, folder, hearing)])
             sys.stderr.write(f"{recipe.name} {step}: {curve['validation'][-1][1]}\n")
-            _keep(average, weights)
+            write(average.state_dict(), weights)
             curves.write_text(json.dumps(told, indent=1) + "\n")
         if step == run.steps:
             break
@@ -260,8 +261,3 @@ def follow(average: torch.nn.Module, network: torch.nn.Module, inertia: float) -
             kept.lerp_(new, 1 - inertia)
         else:
             kept.copy_(new)
-
-
-def _keep(network: PitchClassNetwork, path: Path) -> None:
-    state = {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()}
-    save_file({name: value.contiguous().cpu() for name, value in state.items()}, path)

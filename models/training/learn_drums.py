@@ -8,7 +8,6 @@ those that judge, say meanwhile how well it finds.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import time
@@ -19,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 
 from models import rhythm_card
 from models.rhythm_card import RhythmHearing
@@ -28,6 +26,7 @@ from models.score import agreements
 from models.training import drum_corpus, plot
 from models.training.drum_corpus import Heard
 from models.training.learn import curves_path, nt_xent
+from models.training.weights import sign, write
 
 CARD = rhythm_card.load("drums")
 Places = dict[int, list[NDArray[np.intp]]]  # by groove: the windows of each of its performances
@@ -101,11 +100,10 @@ def learn(folder: Path, out: Path, recipe: Recipe = RECIPE, *, seed: int = 1, va
             run["validation"].append([step, validate(network, validation)])
             told = f"loss {run['losses'][-1][1]:.3f} {run['validation'][-1][1]}"
             sys.stderr.write(f"{CARD.name} {step}/{recipe.steps} {told}\n")
-    state = {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()}
-    save_file(state, weights)
+    write(network.state_dict(), weights)
     told_at.write_text(json.dumps({"recipe": asdict(recipe), "runs": [run]}, indent=1) + "\n")
     plot.curves(told_at)
-    _sign(beside / f"{CARD.name}.json", weights, run)
+    sign(beside / f"{CARD.name}.json", weights, [run])
     return weights
 
 
@@ -169,12 +167,3 @@ def places(corpus: Heard) -> Places:
         if len(several) > 1:
             found[groove] = several
     return found
-
-
-def _sign(card: Path, weights: Path, run: dict[str, Any]) -> None:
-    """Write into the card what it must say of these weights."""
-    if card.exists():
-        told = json.loads(card.read_text("utf-8"))
-        told["sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
-        told["data"]["runs"] = [{key: run[key] for key in ("seed", "steps", "seconds")}]
-        card.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -12,7 +12,6 @@ weights, which shards it saw, and its curves.
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import sys
 import time
@@ -26,13 +25,13 @@ import numpy as np
 import torch
 from demucs.hf import load_safetensors_model
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch.utils.data import DataLoader, IterableDataset
 
 from models.memory import keep_freed
 from models.training import multitracks, plot
 from models.training.learn import curves_path, follow, rate
 from models.training.multitracks import RATE_HZ
+from models.training.weights import sign, write
 from models.unet import FFT_SAMPLES, HOP_SAMPLES, SOURCES, UNet
 
 NAME = "unet"
@@ -78,16 +77,6 @@ def missing_runs(out: Path) -> tuple[Run, ...]:
     return tuple(run for run in RUNS if (run.seed, run.steps) not in complete)
 
 
-def sign(out: Path) -> None:
-    """Write the weights' SHA-256 and the runs into the card, and draw the curves beside it."""
-    card, curves = out / f"{NAME}.json", curves_path(out, NAME)
-    told, runs = json.loads(card.read_text("utf-8")), json.loads(curves.read_text())["runs"]
-    told["sha256"] = hashlib.sha256((out / f"{NAME}.safetensors").read_bytes()).hexdigest()
-    told["data"]["runs"] = [{key: run[key] for key in ("seed", "steps", "seconds", "seen")} for run in runs]
-    card.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    plot.curves(curves, "root mean square error; of runs 1 and 2 the absolute error of spectra")
-
-
 def learn(run: Run, folder: Path, out: Path, *, validate_every: int = 500) -> Path:
     """Train one run, from `out`'s weights where there are some; of its shards those that are there, or come meanwhile.
 
@@ -125,8 +114,8 @@ def learn(run: Run, folder: Path, out: Path, *, validate_every: int = 500) -> Pa
             sys.stderr.write(f"{NAME} {step}: {curve['validation'][-1][1]}\n")
             keep(average, weights)
             curves.write_text(json.dumps(told, indent=1) + "\n")
-            if (out / f"{NAME}.json").exists():
-                sign(out)
+            sign(out / f"{NAME}.json", weights, told["runs"])
+            plot.curves(curves, "root mean square error; of runs 1 and 2 the absolute error of spectra")
     return weights
 
 
@@ -246,12 +235,9 @@ def distortion_db(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> ND
 def keep(network: Any, path: Path) -> None:
     """Write a network as demucs reads it, in half precision: class and arguments in the file's own metadata."""
     args, kwargs = network._init_args_kwargs
-    state = {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()}
     told = {
         "klass": f"{type(network).__module__}.{type(network).__qualname__}",
         "args": json.dumps(args),
         "kwargs": json.dumps(kwargs),
     }
-    scratch = path.with_suffix(".part")
-    save_file({name: value.contiguous().cpu() for name, value in state.items()}, scratch, metadata=told)
-    scratch.rename(path)  # a half-written file is never there under its name
+    write(network.state_dict(), path, told)

@@ -11,7 +11,6 @@ other; those that judge are of the test split. Learning goes on from the weights
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import sys
 import time
@@ -23,13 +22,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from models import voice, voice_card
 from models.training import plot, voices
 from models.training.learn import curves_path, follow, nt_xent, rate
 from models.training.voices import Heard
 from models.training.wear import Wear, stretched, worn
+from models.training.weights import sign, write
 from models.voice_card import VoiceHearing
 from models.voice_network import VoiceNetwork
 
@@ -114,9 +114,9 @@ def learn(folder: Path, out: Path, recipe: Recipe = RECIPE, *, seed: int = 1, va
             run |= {"steps": step, "seconds": round(time.monotonic() - began)}
             run["validation"].append([step, validate(average, apart, left, recipe.wear, CARD.hearing)])
             sys.stderr.write(f"voice {step}/{recipe.steps} {run['losses'][-1:]} {run['validation'][-1][1]}\n")
-            keep(average, weights)
+            write(average.state_dict(), weights)
             told_at.write_text(json.dumps(told, indent=1) + "\n")
-            _sign(stems / f"{CARD.name}.json", weights, told["runs"])
+            sign(stems / f"{CARD.name}.json", weights, told["runs"])
     plot.curves(told_at)
     return weights
 
@@ -232,18 +232,3 @@ def equal_error_rate(same: Sequence[float] | NDArray[Any], strangers: Sequence[f
     after = int(np.argmax(apart <= 0))
     share = apart[after - 1] / (apart[after - 1] - apart[after])
     return float(refused[after - 1] + share * (refused[after] - refused[after - 1]))
-
-
-def keep(network: VoiceNetwork, path: Path) -> None:
-    """Write a network in half precision."""
-    state = {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()}
-    save_file({name: value.contiguous() for name, value in state.items()}, path)
-
-
-def _sign(card: Path, weights: Path, runs: Sequence[dict[str, Any]]) -> None:
-    """Write into the card what it must say of these weights."""
-    if card.exists():
-        told = json.loads(card.read_text("utf-8"))
-        told["sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
-        told["data"]["runs"] = [{key: run[key] for key in ("seed", "steps", "seconds")} for run in runs]
-        card.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -25,8 +25,8 @@ def curves(told: Path, loss: str = "NT-Xent") -> Path:
     figure, (losses, found) = plt.subplots(1, 2, figsize=(11, 4))
     before = 0
     for number, run in enumerate(runs, 1):
-        steps, values = zip(*run["losses"], strict=True)
-        losses.plot([before + step for step in steps], values, label=f"run {number}, seed {run['seed']}")
+        steps, values = [before + step for step, _ in run["losses"]], [value for _, value in run["losses"]]
+        losses.plot(steps, values, label=f"run {number}, seed {run['seed']}")
         there = {key: label for key, label in FIGURES.items() if key in run["validation"][0][1]}
         for at, (key, label) in enumerate(there.items()):
             places, figures = zip(*((before + step, row[key]) for step, row in run["validation"]), strict=True)
