@@ -21,7 +21,7 @@ from models.fingerprint.recognise import recordings
 from models.latents import Latents, latents
 from models.motif.melodies import LAYERS as MELODY_LAYERS
 from models.motif.melodies import Melodies, heard, melodies, shared
-from models.presence import Presence, presence
+from models.presence import Presence, audible, presence
 from models.rhythm import rhythm
 from models.rhythm_card import RhythmCard
 from models.section.sections import RATE_HZ as STRUCTURE_RATE_HZ
@@ -131,9 +131,10 @@ def separate_track(flac: bytes, separator: SeparatorCard, hearing: Hearing, fold
     mix = from_flac(flac, separator.rate_hz, separator.channels)
     apart = stems.at_rate(separate(mix, separator.rate_hz, separator, folder), separator.rate_hz)
     sounds = stems.layers(apart)
-    in_two = presence({name: sounds[name] for name in ("vocals", "accompaniment")}, stems.RATE_HZ)
-    found = {**presence(apart, stems.RATE_HZ), "accompaniment": in_two["accompaniment"]}
-    return Separated(stems.stems_to_flac(apart), stems.stem_cqts(sounds, found, hearing), found)
+    in_two = {name: sounds[name] for name in ("vocals", "accompaniment")}
+    found = {**presence(in_two, stems.RATE_HZ), **presence(apart, stems.RATE_HZ)}
+    heard = {**audible(in_two, stems.RATE_HZ), **audible(apart, stems.RATE_HZ)}
+    return Separated(stems.stems_to_flac(apart), stems.stem_cqts(sounds, found, heard, hearing), found)
 
 
 def hear_melodies(flac: bytes, stems_flac: bytes, *, sung: bool) -> Melodies:

@@ -47,17 +47,27 @@ def presence(stems: Mapping[str, Samples], rate_hz: int) -> dict[str, Presence]:
         rate_hz: theirs.
     """
     powers = _powers(stems, rate_hz)
-    mix, mix_dbfs = powers[:, -1], _loudness_dbfs(powers[:, -1])
-    sounding = mix > _power(max(mix_dbfs + QUIET_DB, SILENT_DBFS))
+    mix_dbfs = _loudness_dbfs(powers[:, -1])
     found = {}
-    for name, power in zip(stems, powers.T[:-1], strict=True):
+    for name, power, heard in zip(stems, powers.T[:-1], _audible(powers).T, strict=True):
         loudness_dbfs = _loudness_dbfs(power)
-        active = sounding & (power >= mix * _power(AUDIBLE_DB))
-        active_share = float(active.mean()) if len(active) else 0.0
+        active_share = float(heard.mean()) if len(heard) else 0.0
         relative_db = loudness_dbfs - mix_dbfs
         present = active_share >= LEAST_SHARE and relative_db >= LEAST_RELATIVE_DB
         found[name] = Presence(loudness_dbfs, relative_db, active_share, present)
     return found
+
+
+def audible(stems: Mapping[str, Samples], rate_hz: int) -> dict[str, NDArray[np.bool_]]:
+    """In which blocks of `LOUDNESS_BLOCK_S` each stem is heard in the mix, bool (blocks,); arguments as `presence`."""
+    return dict(zip(stems, _audible(_powers(stems, rate_hz)).T, strict=True))
+
+
+def _audible(powers: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Of `_powers`, bool (blocks, stems): where the mix sounds, and the stem is no weaker than others mask it."""
+    mix = powers[:, -1:]
+    sounding = mix > _power(max(_loudness_dbfs(mix) + QUIET_DB, SILENT_DBFS))
+    return np.asarray(sounding & (powers[:, :-1] >= mix * _power(AUDIBLE_DB)))
 
 
 def _powers(stems: Mapping[str, Samples], rate_hz: int) -> NDArray[np.float64]:

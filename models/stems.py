@@ -1,7 +1,8 @@
 """Stems as they are kept: one FLAC of four channels, and of the layers with a pitch the constant-Q transforms.
 
 A layer is what matching compares: a stem, or the accompaniment, which is all but the vocals. Of a stem that a track
-does not have there is nothing: its transform is zeros and its sound is what the separator left, told as absent.
+does not have there is nothing, and none of another where it is not heard: its transform is zeros there, whatever the
+separator left in its sound.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import numpy as np
 import soundfile
 import soxr
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 
 from models.audio.flac import mono
 from models.card import Hearing
 from models.cqt import pooled_cqt
-from models.presence import Presence
+from models.presence import LOUDNESS_BLOCK_S, Presence
 
 STEMS = ("drums", "bass", "other", "vocals")  # in demucs' order; channels of the stored FLAC
 PITCHED = ("vocals", "accompaniment", "bass", "other")  # rows of the stored transforms; drums have no pitch
@@ -58,7 +60,31 @@ def layers(stems: Mapping[str, Samples]) -> dict[str, Samples]:
     return {**stems, "accompaniment": np.sum([stems[name] for name in STEMS if name != "vocals"], axis=0)}
 
 
-def stem_cqts(sounds: Mapping[str, Samples], found: Mapping[str, Presence], hearing: Hearing) -> NDArray[np.uint8]:
-    """The transforms of `PITCHED`, uint8 (4, bins, frames); zeros for a layer that the track does not have."""
-    heard = [sounds[layer] if found[layer].present else np.zeros_like(sounds[layer]) for layer in PITCHED]
-    return np.stack([pooled_cqt(samples, hearing) for samples in heard])
+def stem_cqts(
+    sounds: Mapping[str, Samples],
+    found: Mapping[str, Presence],
+    heard: Mapping[str, NDArray[np.bool_]],
+    hearing: Hearing,
+) -> NDArray[np.uint8]:
+    """The transforms of `PITCHED`.
+
+    Args:
+        sounds: each layer, float32 (samples,) at `RATE_HZ`.
+        found: what there is of each.
+        heard: when each is heard in the mix, see `models.presence.audible`.
+        hearing: the numbers of the transforms.
+    Returns:
+        uint8 (4, bins, frames): zeros for a layer that the track does not have, and more than a block away from where
+        it is heard. What is there is what others left in it.
+    """
+    return np.stack([_where_heard(sounds[layer], found[layer], heard[layer], hearing) for layer in PITCHED])
+
+
+def _where_heard(samples: Samples, found: Presence, heard: NDArray[np.bool_], hearing: Hearing) -> NDArray[np.uint8]:
+    if not found.present:
+        return pooled_cqt(np.zeros_like(samples), hearing)
+    cqt = pooled_cqt(samples, hearing)
+    near = maximum_filter1d(heard.astype(np.uint8), 3)
+    block = (np.arange(cqt.shape[1]) * hearing.frame_s / LOUDNESS_BLOCK_S).astype(int)
+    cqt[:, near[np.minimum(block, len(near) - 1)] == 0] = 0
+    return cqt

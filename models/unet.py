@@ -16,7 +16,8 @@ import torch
 from demucs.states import capture_init
 from torch import Tensor, nn
 
-SOURCES = ("drums", "bass", "other", "vocals")  # in demucs' order
+from models.stems import STEMS
+
 FFT_SAMPLES, HOP_SAMPLES = 4_096, 1_024  # 186 ms, every 46 ms at 22.05 kHz: ideal masks reach 0.4 dB more than at half
 FINE_BANDS = 384  # up to 2.1 kHz every bin is its own band
 BANDS = 640
@@ -25,7 +26,7 @@ PATCH_BANDS = 4  # that the first layer takes together: the finest maps cost mos
 
 
 class UNet(nn.Module):
-    """Masks for `SOURCES`.
+    """Masks for `models.stems.STEMS`.
 
     Args:
         widths: channels of each level; frequency and time are halved from one to the next.
@@ -47,7 +48,7 @@ class UNet(nn.Module):
         segment: float = 12.0,
     ) -> None:
         super().__init__()
-        self.sources, self.audio_channels = list(SOURCES), 1
+        self.sources, self.audio_channels = list(STEMS), 1
         self.samplerate, self.segment = samplerate, segment
         sizes = band_edges().diff()
         self.register_buffer("band_of_bin", torch.repeat_interleave(torch.arange(BANDS), sizes), persistent=False)
@@ -66,7 +67,7 @@ class UNet(nn.Module):
             _Block(2 * width, width, bands, narrow, convolutions=1)
             for width, bands in zip(widths[:-1], tall[:-1], strict=True)
         )
-        self.mask = nn.Conv2d(widths[0], len(SOURCES) * PATCH_BANDS, 1)
+        self.mask = nn.Conv2d(widths[0], len(STEMS) * PATCH_BANDS, 1)
 
     def valid_length(self, samples: int) -> int:
         """What demucs fills a shorter segment up to: less than a frame of the spectrum has none."""
@@ -79,7 +80,7 @@ class UNet(nn.Module):
         shares = self.masks(spectrum.abs())[:, :-1, self.band_of_bin]
         parts = (shares * spectrum[:, None]).flatten(0, 1)
         back = torch.istft(parts, FFT_SAMPLES, HOP_SAMPLES, window=self.taper, length=waveform.shape[1])
-        stems = back.view(len(mix), len(SOURCES) - 1, -1)
+        stems = back.view(len(mix), len(STEMS) - 1, -1)
         rest = waveform[:, None] - stems.sum(dim=1, keepdim=True)  # shares sum to one: nothing has to be made of it
         return torch.cat([stems, rest], dim=1)[:, :, None]
 
@@ -99,7 +100,7 @@ class UNet(nn.Module):
         for up, join in zip(reversed(self.up), reversed(self.join), strict=True):
             maps = join(torch.cat([kept.pop(), up(maps)], dim=1))
         votes: Tensor = self.mask(maps).float()
-        shares = votes.reshape(len(votes), len(SOURCES), PATCH_BANDS, BANDS // PATCH_BANDS, -1).softmax(dim=1)
+        shares = votes.reshape(len(votes), len(STEMS), PATCH_BANDS, BANDS // PATCH_BANDS, -1).softmax(dim=1)
         return shares.transpose(2, 3).flatten(2, 3)[..., :frames]
 
 

@@ -26,10 +26,10 @@ PEAKS = "peaks-1"  # rises when `models.fingerprint` hears something else, or ma
 MELODY = "melody-1"  # rises when `models.motif` hears something else, or makes other keys of it
 FORM = "form-1"  # rises when `models.section` hears something else
 
-STEMS = "1"  # rises when `models.separate`, `.stems` or `.presence` make something else of a mix
+STEMS = "2"  # rises when `models.separate`, `.stems` or `.presence` make something else of a mix
 
 SEPARATORS = ("unet", "htdemucs")  # as `SOUNDTRACE_SEPARATOR` may name them
-RETIRED = ("unet-1", "unet-2")  # whose stems datasets may still keep: no new ones are made
+RETIRED = ("unet-1", "unet-2", "unet-3")  # whose stems datasets may still keep: no new ones are made
 CURRENT = {"type1": "pitchclass_large", "type2": "pitchclass_small"}  # the cards that new datasets are pinned to
 
 

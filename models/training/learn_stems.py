@@ -28,11 +28,12 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset
 
 from models.memory import keep_freed
+from models.stems import STEMS
 from models.training import multitracks, plot
 from models.training.learn import curves_path, follow, rate
 from models.training.multitracks import RATE_HZ
 from models.training.weights import sign, write
-from models.unet import FFT_SAMPLES, HOP_SAMPLES, SOURCES, UNet
+from models.unet import FFT_SAMPLES, HOP_SAMPLES, UNet
 
 NAME = "unet"
 SEGMENT_S = 6.0
@@ -180,11 +181,11 @@ class _Examples(IterableDataset[tuple[torch.Tensor, list[int]]]):
 def draw(shards: list[NDArray[np.int16]], count: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Examples, float32 (count, 4, samples): stems of one track, or of four, each a little changed."""
     length = round(SEGMENT_S * RATE_HZ)
-    made = np.zeros((count, len(SOURCES), length), np.float32)
+    made = np.zeros((count, len(STEMS), length), np.float32)
     for example in made:
         coherent, as_played = rng.random() < COHERENT, rng.random() < AS_PLAYED
         speed = _speed(rng)
-        for row in range(len(SOURCES)):
+        for row in range(len(STEMS)):
             if row == 0 or not coherent:
                 shard = shards[rng.integers(len(shards))]
                 track = shard[rng.integers(len(shard))]
@@ -222,7 +223,7 @@ def validate(network: torch.nn.Module, folder: Path) -> dict[str, float]:
             found = (network((mix / scale).to(device)).cpu() * scale)[0, :, 0].numpy()
         rows.append(distortion_db(found, track))
     medians = np.median(rows, axis=0)
-    figures = {source: round(float(value), 2) for source, value in zip(SOURCES, medians, strict=True)}
+    figures = {source: round(float(value), 2) for source, value in zip(STEMS, medians, strict=True)}
     return figures | {"mean": round(float(medians.mean()), 2)}
 
 

@@ -19,6 +19,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from models.stems import STEMS
 from models.training import corpus, singing, sound, synthesiser
 from models.training.arrange import FONTS, perform
 from models.training.composition import Composition
@@ -26,7 +27,6 @@ from models.training.performance import Part, Performance, Production
 from models.training.production import Samples, produce, rms
 from models.training.speech import VARIANTS, speech
 
-SOURCES = ("drums", "bass", "other", "vocals")
 VERSION = 3  # rises when a track of the same seed changes: shards of others are not used
 RATE_HZ = 22_050
 DURATION_S = 30.0
@@ -47,7 +47,7 @@ SPREAD_DB = 2.5
 PEAK = 0.7  # of the sum
 AUDIBLE = 1e-3  # of a stem's peak: where it sounds
 
-Stems = NDArray[np.int16]  # (4, samples), in the order of `SOURCES`; their sum is the mix and does not clip
+Stems = NDArray[np.int16]  # (4, samples), in the order of `models.stems.STEMS`; their sum is the mix and does not clip
 
 
 def render(folder: Path, split: str, seeds: Iterable[int], *, processes: int = 1) -> None:
@@ -134,7 +134,7 @@ def _played(performance: Performance, split: str, rng: np.random.Generator, *, w
             by_font.append(part)
     for stem, samples in sound.stem_waveforms(replace(performance, parts=tuple(by_font)), RATE_HZ).items():
         _add(dry, STEM_OF[stem], samples)
-    return {source: dry[source] for source in SOURCES if source in dry}
+    return {source: dry[source] for source in STEMS if source in dry}
 
 
 def _by_kit(part: Part, performance: Performance, kit: str) -> Samples:
@@ -180,9 +180,9 @@ def _produced(source: str, dry: Samples, rng: np.random.Generator) -> Samples:
 
 
 def _balanced(stems: dict[str, Samples], rng: np.random.Generator) -> Stems:
-    """The stems at levels of their own kind, as the four of `SOURCES`; what is absent is zeros."""
-    made = np.zeros((len(SOURCES), round(DURATION_S * RATE_HZ)), np.float32)
-    for row, source in enumerate(SOURCES):
+    """The stems at levels of their own kind, as the four of `STEMS`; what is absent is zeros."""
+    made = np.zeros((len(STEMS), round(DURATION_S * RATE_HZ)), np.float32)
+    for row, source in enumerate(STEMS):
         wanted_db = rng.normal(LEVEL_DB[source], SPREAD_DB)
         samples = stems.get(source)
         if samples is None:

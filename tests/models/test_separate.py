@@ -25,7 +25,8 @@ from models.errors import FetchFailed, MissingWeights, WrongWeights
 from models.presence import LEAST_SHARE, SILENT_DBFS, presence
 from models.separate import separate
 from models.separators import SeparatorCard, fetch, load_model
-from models.unet import SOURCES, UNet
+from models.stems import STEMS
+from models.unet import UNet
 from tests import signals
 
 SIGNATURE = "0abc1def"
@@ -68,7 +69,7 @@ def hybrid(tmp_path_factory):
     """The class of the published model, tiny, and nothing learned."""
     torch.manual_seed(2)
     sizes = {"channels": 8, "t_layers": 1, "t_heads": 2, "nfft": 1_024, "depth": 4}
-    model = HTDemucs(list(SOURCES), samplerate=HYBRID_HZ, segment=Fraction(3, 2), **sizes)
+    model = HTDemucs(list(STEMS), samplerate=HYBRID_HZ, segment=Fraction(3, 2), **sizes)
     file = published(tmp_path_factory.mktemp("hybrid"), model)
     return card_of(file, HYBRID_HZ, 2, sha256=file.stem[-8:], address="http://127.0.0.1:9/tiny.th"), file.parent
 
@@ -87,7 +88,7 @@ def stereo(duration_s=5.0, rate_hz=HYBRID_HZ):
 def test_the_same_samples_give_the_same_stems(own):
     first, second = (separate(mix(), OWN_HZ, *own) for _ in range(2))
     assert list(first) == ["drums", "bass", "other", "vocals"]
-    for name in SOURCES:
+    for name in STEMS:
         assert (first[name].dtype, first[name].shape) == (np.float32, mix().shape)
         assert np.array_equal(first[name], second[name])
 
@@ -113,7 +114,7 @@ def test_nobody_finds_the_borders_of_the_blocks(own, monkeypatch, block_s):
     expected = separate(samples, OWN_HZ, *own)
     monkeypatch.setattr(module, "BLOCK_S", block_s)
     stems = separate(samples, OWN_HZ, *own)
-    for name in SOURCES:
+    for name in STEMS:
         assert np.abs(stems[name] - expected[name]).max() < 1e-6
 
 
@@ -123,7 +124,7 @@ def test_nor_in_stereo_with_a_model_that_fills_its_segments_up(hybrid, monkeypat
     expected = separate(samples, HYBRID_HZ, *hybrid)
     monkeypatch.setattr(module, "BLOCK_S", 1.0)
     stems = separate(samples, HYBRID_HZ, *hybrid)
-    for name in SOURCES:
+    for name in STEMS:
         assert np.abs(stems[name] - expected[name]).max() < 1e-6
 
 
@@ -132,7 +133,7 @@ class Shares(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.sources, self.samplerate, self.audio_channels, self.segment = list(SOURCES), 1_000, 1, 2.0
+        self.sources, self.samplerate, self.audio_channels, self.segment = list(STEMS), 1_000, 1, 2.0
         self.shares = torch.nn.Parameter(torch.tensor([0.1, 0.2, 0.3, 0.4]))
         self.longest = 0
 
@@ -152,7 +153,7 @@ def test_forty_minutes_are_whole_and_no_more_than_a_block_is_worked_on_at_once(o
     monkeypatch.setattr(module, "apply_model", applied)
     samples = mix(40 * 60 + 0.123, 1_000)
     stems = separate(samples, 1_000, replace(own[0], rate_hz=1_000))
-    for share, name in zip((0.1, 0.2, 0.3, 0.4), SOURCES, strict=True):
+    for share, name in zip((0.1, 0.2, 0.3, 0.4), STEMS, strict=True):
         assert np.abs(stems[name] - share * (samples - samples.mean())).max() < 1e-5
     assert len(handed) == 8
     assert max(handed) <= (module.BLOCK_S + 3 * model.segment) * 1_000
@@ -161,7 +162,7 @@ def test_forty_minutes_are_whole_and_no_more_than_a_block_is_worked_on_at_once(o
 
 def test_level_is_put_back_and_a_constant_offset_left_out(own):
     stems, quiet = (separate(gain * mix() + offset, OWN_HZ, *own) for gain, offset in [(1, 0), (0.01, 0.2)])
-    for name in SOURCES:
+    for name in STEMS:
         assert np.abs(100 * quiet[name] - stems[name]).max() < 2e-3
 
 
@@ -187,7 +188,7 @@ def test_a_separator_of_one_channel_hears_the_mean_of_two(own):
     samples = stereo(2.0, OWN_HZ)
     expected = separate(mono(samples), OWN_HZ, *own)
     stems = separate(samples, OWN_HZ, *own)
-    assert all(np.array_equal(stems[name], expected[name]) for name in SOURCES)
+    assert all(np.array_equal(stems[name], expected[name]) for name in STEMS)
 
 
 def test_a_separator_of_two_channels_hears_a_mono_mix_twice(hybrid):
@@ -195,7 +196,7 @@ def test_a_separator_of_two_channels_hears_a_mono_mix_twice(hybrid):
     expected = separate(np.stack([samples, samples], axis=1), HYBRID_HZ, *hybrid)
     stems = separate(samples, HYBRID_HZ, *hybrid)
     assert all(stem.shape == (len(samples), 2) for stem in stems.values())
-    assert all(np.array_equal(stems[name], expected[name]) for name in SOURCES)
+    assert all(np.array_equal(stems[name], expected[name]) for name in STEMS)
 
 
 def test_a_mix_of_another_rate_is_resampled_first(own):
@@ -216,7 +217,7 @@ def test_the_published_kind_gives_what_demucs_own_call_gives(hybrid):
     )
     stems = separate(samples, HYBRID_HZ, card, folder)
     assert list(stems) == list(expected)
-    for name in SOURCES:
+    for name in STEMS:
         assert np.abs(stems[name].T - expected[name].numpy()).max() < 1e-5
 
 
@@ -432,5 +433,5 @@ def test_presence_does_not_depend_on_the_number_of_channels():
 
 @pytest.mark.parametrize("frames", [0, 1, 30_000])
 def test_of_silence_nothing_is_there(frames):
-    found = presence({name: np.zeros(frames, np.float32) for name in SOURCES}, OWN_HZ)
+    found = presence({name: np.zeros(frames, np.float32) for name in STEMS}, OWN_HZ)
     assert {(one.present, one.active_share, one.relative_db) for one in found.values()} == {(False, 0.0, 0.0)}

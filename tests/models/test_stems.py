@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models import card, stems
-from models.presence import presence
+from models.presence import LOUDNESS_BLOCK_S, audible, presence
 from tests import signals
 
 HEARING = card.load("pitchclass_small").hearing
@@ -50,12 +50,24 @@ def test_the_accompaniment_is_all_but_the_vocals():
 def test_the_transform_of_an_absent_stem_is_empty_and_of_another_is_not():
     sounds = stems.layers(four(signals.noise(4.0, peak=1e-4)))
     apart = {name: sounds[name] for name in stems.STEMS}
-    found = {**presence(apart, stems.RATE_HZ), "accompaniment": presence(sounds, stems.RATE_HZ)["accompaniment"]}
+    found = {**presence(sounds, stems.RATE_HZ), **presence(apart, stems.RATE_HZ)}
     assert (found["vocals"].present, found["other"].present) == (False, True)
-    cqts = stems.stem_cqts(sounds, found, HEARING)
+    cqts = stems.stem_cqts(sounds, found, audible(sounds, stems.RATE_HZ), HEARING)
     assert cqts.shape[:2] == (len(stems.PITCHED), HEARING.bins)
     heard = dict(zip(stems.PITCHED, cqts.any(axis=(1, 2)).tolist(), strict=True))
     assert heard == {"vocals": False, "accompaniment": True, "bass": True, "other": True}
     assert int(cqts[stems.PITCHED.index("bass")].mean(axis=1).argmax()) == pytest.approx(
         HEARING.bins_per_octave * np.log2(55.0 / HEARING.fmin_hz), abs=1
     )
+
+
+def test_the_transform_of_a_stem_is_empty_where_others_mask_it():
+    voice = signals.tone(4.0, 700.0, peak=0.2)
+    voice[round(1.2 * stems.RATE_HZ) :] *= 1e-3
+    sounds = stems.layers(four(voice))
+    heard = audible({name: sounds[name] for name in stems.STEMS}, stems.RATE_HZ)
+    found = presence(sounds, stems.RATE_HZ)
+    vocals = stems.stem_cqts(sounds, found, {**heard, "accompaniment": heard["other"]}, HEARING)[0]
+    sounding = np.flatnonzero(vocals.any(axis=0)) * HEARING.frame_s
+    assert sounding.max() == pytest.approx(1.2 + LOUDNESS_BLOCK_S, abs=2 * HEARING.frame_s)
+    assert sounding.min() < HEARING.frame_s

@@ -7,8 +7,9 @@ import torch
 from demucs.apply import apply_model
 from demucs.hf import load_safetensors_model
 
+from models.stems import STEMS
 from models.training.learn_stems import keep
-from models.unet import BANDS, FFT_SAMPLES, SOURCES, UNet, band_edges
+from models.unet import BANDS, FFT_SAMPLES, UNet, band_edges
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def test_the_stems_are_as_long_as_the_mix_and_sum_to_it(network, samples):
     mix = noise(samples)
     with torch.inference_mode():
         stems = network(mix)
-    assert stems.shape == (2, len(SOURCES), 1, samples)
+    assert stems.shape == (2, len(STEMS), 1, samples)
     assert torch.allclose(stems.sum(dim=1), mix, atol=1e-4)
 
 
@@ -53,4 +54,4 @@ def test_demucs_reads_what_is_kept_and_runs_it_down_to_the_last_sample(network, 
     with torch.inference_mode():
         assert torch.allclose(read(mix), network(mix), atol=2e-2)  # half precision on the way
     left_over = 3 * 16_537 + 100  # a last segment that is shorter than one frame of the spectrum
-    assert apply_model(read, noise(left_over), shifts=0).shape == (2, len(SOURCES), 1, left_over)
+    assert apply_model(read, noise(left_over), shifts=0).shape == (2, len(STEMS), 1, left_over)

@@ -19,7 +19,6 @@ from typing import Any
 import librosa
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
 from models import separators
@@ -29,6 +28,7 @@ from models.separators import SeparatorCard
 from models.stems import STEMS
 from models.training import multitracks
 from models.training.__main__ import cache_folder
+from models.training.learn_stems import distortion_db
 from tests.bench import report
 from tests.quality import openmsx
 from tests.quality.changes import RATE_HZ, Samples
@@ -59,6 +59,7 @@ def measure() -> dict[str, Any]:
     for name, system in systems.items():
         sys.stderr.write(f"{name}\n")
         figures["systems"][name] = {"synthetic": _sdr(system, sung), "openmsx": _sdr(system, pieces)}
+    figures["kept_in"] = kept_in(sung, card)
     figures["false_vocals"] = false_vocals(pieces, card)
     figures["presence"] = told_as_there(card)
     figures["speed"] = speed(card)
@@ -110,7 +111,7 @@ def _performed() -> list[Stems]:
     """All tracks of the test split; renders them when they are not kept yet."""
     multitracks.render(cache_folder(), "test", [0])
     tracks = multitracks.load_shard(cache_folder(), "test", 0)[:, :, : round(HEARD_S * RATE_HZ)] / np.float32(32_768)
-    return [dict(zip(multitracks.SOURCES, track, strict=True)) for track in tracks]
+    return [dict(zip(STEMS, track, strict=True)) for track in tracks]
 
 
 def played() -> list[Stems]:
@@ -152,15 +153,27 @@ def _sdr(system: Separate, tracks: list[Stems]) -> dict[str, float]:
         mix = np.sum(list(truth.values()), axis=0)
         found = system(mix, truth)
         for name, stem in truth.items():
-            reached.setdefault(name, []).append(sdr_db(stem, found[name]))
+            reached.setdefault(name, []).append(float(distortion_db(found[name], stem)))
     medians = {name: float(np.median(reached[name])) for name in STEMS if name in reached}
     return {**medians, "mean": float(np.mean(list(medians.values())))}
 
 
-def sdr_db(wanted: NDArray[np.float32], found: NDArray[np.float32]) -> float:
-    """Energy of what is wanted to the energy of the error, in dB."""
-    error = float(np.square(wanted - found, dtype=np.float64).sum())
-    return 10 * float(np.log10(np.square(wanted, dtype=np.float64).sum() / max(error, 1e-12)))
+def kept_in(tracks: list[Stems], card: SeparatorCard) -> dict[str, dict[str, float]]:
+    """Of each true stem, which share of its energy lies in each of those found: medians over the tracks.
+
+    By the least squares of what was found on all true stems of the track; what is no stem's is not counted.
+    """
+    shares = []
+    for truth in tracks:
+        wanted = np.stack([truth[stem] for stem in STEMS], axis=1).astype(np.float64)
+        separated = own(np.sum(list(truth.values()), axis=0), card)
+        found = np.stack([separated[stem] for stem in STEMS], axis=1)
+        shares.append(np.linalg.lstsq(wanted, found, rcond=None)[0] ** 2)
+    medians = np.median(shares, axis=0)
+    return {
+        stem: {other: float(share) for other, share in zip(STEMS, row, strict=True)}
+        for stem, row in zip(STEMS, medians, strict=True)
+    }
 
 
 def false_vocals(pieces: list[Stems], card: SeparatorCard) -> dict[str, float]:
@@ -223,6 +236,8 @@ def _tell(figures: Mapping[str, Any], card: SeparatorCard) -> None:
     ]
     header = ["system", *STEMS, "mean", *(f"OpenMSX {stem}" for stem in (*STEMS, "mean"))]
     report.table(f"SDR in dB, {figures['synthetic_tracks']} tracks, {figures['openmsx_pieces']} pieces", header, rows)
+    rows = [[stem, *(f"{share:.1%}" for share in row.values())] for stem, row in figures["kept_in"].items()]
+    report.table("of the energy of a true stem lies in what is found as", ["", *STEMS], rows)
     false = figures["false_vocals"]
     print(f"{card.model_version}: vocals in instrumentals {false['median_db']:.1f} dB, told in {false['told']:.0%}")
     rows = [[stem, *map(str, row.values())] for stem, row in figures["presence"].items()]

@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from models.stems import STEMS
 from models.training import learn_stems, multitracks, singing, sound
 from models.training.learn import curves_path
-from models.training.multitracks import SOURCES
 from models.training.songs import song
 from tests import signals
 
@@ -76,9 +76,9 @@ def test_a_track_is_made_again_the_same_and_its_mix_does_not_clip(voices, monkey
     monkeypatch.setattr(multitracks, "DURATION_S", 4.0)
     one, again = (multitracks.track(song(7), "train", 3, voices, kind) for _ in range(2))
     assert np.array_equal(one, again)
-    assert one.shape == (len(SOURCES), round(4.0 * multitracks.RATE_HZ))
+    assert one.shape == (len(STEMS), round(4.0 * multitracks.RATE_HZ))
     assert np.abs(one.astype(np.int32).sum(axis=0)).max() <= 32_767
-    assert bool(one[SOURCES.index("vocals")].any()) == (kind != "played")
+    assert bool(one[STEMS.index("vocals")].any()) == (kind != "played")
     assert not np.array_equal(one, multitracks.track(song(7), "train", 4, voices, kind))
 
 
@@ -87,7 +87,7 @@ def tones():
     rng = np.random.default_rng(0)
     heights_hz = {"drums": 6_000, "bass": 80, "other": 400, "vocals": 1_500}
     tracks = [
-        [0.1 * signals.tone(8.0, heights_hz[source] * rng.uniform(0.8, 1.2)) for source in SOURCES] for _ in range(8)
+        [0.1 * signals.tone(8.0, heights_hz[source] * rng.uniform(0.8, 1.2)) for source in STEMS] for _ in range(8)
     ]
     return np.asarray(np.rint(np.array(tracks) * 32_767), np.int16)
 
@@ -103,7 +103,7 @@ def shards(tmp_path_factory):
 
 def test_an_example_has_every_source_or_silence_in_its_place(shards):
     drawn = learn_stems.draw([multitracks.load_shard(shards, "train", 0)], 64, np.random.default_rng(1))
-    assert drawn.shape == (64, len(SOURCES), round(learn_stems.SEGMENT_S * multitracks.RATE_HZ))
+    assert drawn.shape == (64, len(STEMS), round(learn_stems.SEGMENT_S * multitracks.RATE_HZ))
     absent = ~drawn.any(axis=2)
     assert 0.02 < absent.mean() < 0.2
     heights = librosa.feature.spectral_centroid(y=drawn[~absent.any(axis=1)][0], sr=multitracks.RATE_HZ).mean(
@@ -115,7 +115,7 @@ def test_an_example_has_every_source_or_silence_in_its_place(shards):
 def test_one_step_moves_every_parameter():
     network = learn_stems.UNet(widths=(8, 16), segment=1.0)
     before = {name: one.detach().clone() for name, one in network.named_parameters()}
-    stems = torch.randn(2, len(SOURCES), multitracks.RATE_HZ, generator=torch.Generator().manual_seed(0))
+    stems = torch.randn(2, len(STEMS), multitracks.RATE_HZ, generator=torch.Generator().manual_seed(0))
     learn_stems.loss_of(network, stems).backward()
     learn_stems.Optimiser(network, 1e-2).step(1.0)
     assert [name for name, one in network.named_parameters() if torch.equal(one, before[name])] == []
