@@ -71,7 +71,8 @@ class Separated:
 
     Attributes:
         flac: the four stems, see `models.stems`.
-        cqts: uint8 (4, bins, frames), of `stems.PITCHED`; zeros for a layer that the track does not have.
+        cqts: uint8 (4, bins, frames), of `stems.PITCHED`; zeros for a layer that the track does not have, and where one
+            is not heard.
         presence: of each stem and of the accompaniment.
     """
 
@@ -133,8 +134,8 @@ def separate_track(flac: bytes, separator: SeparatorCard, hearing: Hearing, fold
     sounds = stems.layers(apart)
     in_two = {name: sounds[name] for name in ("vocals", "accompaniment")}
     found = {**presence(in_two, stems.RATE_HZ), **presence(apart, stems.RATE_HZ)}
-    heard = {**audible(in_two, stems.RATE_HZ), **audible(apart, stems.RATE_HZ)}
-    return Separated(stems.stems_to_flac(apart), stems.stem_cqts(sounds, found, heard, hearing), found)
+    when = {**audible(in_two, stems.RATE_HZ), **audible(apart, stems.RATE_HZ)}
+    return Separated(stems.stems_to_flac(apart), stems.stem_cqts(sounds, found, when, hearing), found)
 
 
 def hear_melodies(flac: bytes, stems_flac: bytes, *, sung: bool) -> Melodies:

@@ -18,7 +18,7 @@ from scipy.ndimage import maximum_filter1d
 
 from models.audio.flac import mono
 from models.card import Hearing
-from models.cqt import pooled_cqt
+from models.cqt import compressed, pooled_magnitude
 from models.presence import LOUDNESS_BLOCK_S, Presence
 
 STEMS = ("drums", "bass", "other", "vocals")  # in demucs' order; channels of the stored FLAC
@@ -81,10 +81,9 @@ def stem_cqts(
 
 
 def _where_heard(samples: Samples, found: Presence, heard: NDArray[np.bool_], hearing: Hearing) -> NDArray[np.uint8]:
-    if not found.present:
-        return pooled_cqt(np.zeros_like(samples), hearing)
-    cqt = pooled_cqt(samples, hearing)
-    near = maximum_filter1d(heard.astype(np.uint8), 3)
-    block = (np.arange(cqt.shape[1]) * hearing.frame_s / LOUDNESS_BLOCK_S).astype(int)
-    cqt[:, near[np.minimum(block, len(near) - 1)] == 0] = 0
-    return cqt
+    magnitude = pooled_magnitude(samples if found.present else np.zeros_like(samples), hearing)
+    if found.present:
+        near = maximum_filter1d(heard.astype(np.uint8), 3)
+        block = (np.arange(magnitude.shape[1]) * hearing.frame_s / LOUDNESS_BLOCK_S).astype(int)
+        magnitude[:, near[np.minimum(block, len(near) - 1)] == 0] = 0
+    return compressed(magnitude, float(magnitude.max(initial=0.0)), hearing)

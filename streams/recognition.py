@@ -14,7 +14,16 @@ from itertools import chain, islice, zip_longest
 
 from models.content import Thresholds
 from models.fingerprint.landmarks import probes
-from models.fingerprint.recognise import HYPOTHESES, Recording, again, recognise, recordings, together
+from models.fingerprint.peaks import Peaks
+from models.fingerprint.recognise import (
+    HYPOTHESES,
+    Recording,
+    again,
+    by_mix_and_accompaniment,
+    of_accompaniment,
+    recognise,
+    together,
+)
 from models.fingerprint.voting import Hypothesis, hypotheses
 from streams import pipeline
 from streams.artifacts import unpack
@@ -68,8 +77,9 @@ async def recognised(
 def recognise_pair(asked: Asked, candidate: bytes, thresholds: Thresholds) -> tuple[Recording, ...]:
     """The accepted alignments of two tracks' peaks. Runs in the heavy child."""
     reference = unpack(candidate).array
-    found = {kind: recordings(unpack(packed).array, reference, thresholds=thresholds) for kind, packed in asked.items()}
-    return together(found[KIND], found.get(STEM_KIND, ()))
+    mix, accompaniment = (unpack(asked[kind]).array if kind in asked else None for kind in (KIND, STEM_KIND))
+    assert mix is not None
+    return by_mix_and_accompaniment(mix, accompaniment, reference, thresholds=thresholds)
 
 
 def look_up(asked: Asked, where: Where, listed: Collection[str]) -> dict[str, Guesses]:
@@ -79,23 +89,19 @@ def look_up(asked: Asked, where: Where, listed: Collection[str]) -> dict[str, Gu
 
 def verify(asked: Asked, references: Grouped, guesses: Mapping[str, Guesses]) -> dict[str, tuple[Recording, ...]]:
     """Of each track the alignments that its peaks bear out. Runs in the heavy child."""
-    told = {kind: _verify(packed, references, guesses[kind]) for kind, packed in asked.items()}
-    by_mix, by_stem = told[KIND], told.get(STEM_KIND, {})
-    return {name: together(by_mix.get(name, ()), by_stem.get(name, ())) for name in (*by_mix, *by_stem)}
+    told = [_verify(asked, kind, references, guesses[kind]) for kind in asked]
+    return {name: together(chain.from_iterable(found.get(name, ()) for found in told)) for name in chain(*told)}
 
 
 def look_again(asked: Asked, references: Grouped) -> dict[str, tuple[Recording, ...]]:
     """What a second look at a few tracks bears out, by the accompaniment if there is any. Runs in the heavy child."""
     told = dict[str, tuple[Recording, ...]]()
+    kind = STEM_KIND if STEM_KIND in asked else KIND
     for thresholds, packed in references.items():
         names = list(packed)
         peaks = {number: unpack(packed[name]).array for number, name in enumerate(names)}
-        if STEM_KIND in asked:
-            found = again(unpack(asked[STEM_KIND]).array, peaks, thresholds=thresholds)
-            told |= {names[number]: together((), some) for number, some in found.items()}
-        else:
-            found = again(unpack(asked[KIND]).array, peaks, thresholds=thresholds)
-            told |= {names[number]: some for number, some in found.items()}
+        found = again(unpack(asked[kind]).array, peaks, thresholds=thresholds)
+        told |= {names[number]: _as_heard(some, asked, kind, peaks[number]) for number, some in found.items()}
     return told
 
 
@@ -110,15 +116,20 @@ def _look_up(packed: bytes, where: Where, listed: Collection[str]) -> Guesses:
     return guesses
 
 
-def _verify(packed: bytes, references: Grouped, guesses: Guesses) -> dict[str, tuple[Recording, ...]]:
-    query, told = unpack(packed).array, dict[str, tuple[Recording, ...]]()
+def _verify(asked: Asked, kind: str, references: Grouped, guesses: Guesses) -> dict[str, tuple[Recording, ...]]:
+    query, told = unpack(asked[kind]).array, dict[str, tuple[Recording, ...]]()
     for thresholds, held in references.items():
         names = {guesses[track_id][0].track: track_id for track_id in guesses if track_id in held}
         peaks = {number: unpack(held[track_id]).array for number, track_id in names.items()}
         among = [guess for track_id in names.values() for guess in guesses[track_id]]
         found = recognise(query, peaks, among, thresholds=thresholds)
-        told |= {names[number]: some for number, some in found.items()}
+        told |= {names[number]: _as_heard(some, asked, kind, peaks[number]) for number, some in found.items()}
     return told
+
+
+def _as_heard(found: tuple[Recording, ...], asked: Asked, kind: str, reference: Peaks) -> tuple[Recording, ...]:
+    """Alignments of a query's peaks of one kind, those of its accompaniment told as such."""
+    return found if kind == KIND else of_accompaniment(found, unpack(asked[KIND]).array, reference)
 
 
 def _grouped(references: Mapping[str, bytes], judged_by: Mapping[str, Thresholds]) -> Grouped:

@@ -93,6 +93,13 @@ def stretch(query: Points, reference: Points, start: Alignment) -> Stretch | Non
     return found if found.matched >= _LEAST_MATCHES else None
 
 
+def share(query: Points, reference: Points, alignment: Alignment) -> float:
+    """Which share of the query's peaks find another one under an alignment, 0..1; 0 of none."""
+    both = _both(query, reference)
+    count = _match(both, alignment, NEAR, np.empty(len(both.times_s), np.int64))
+    return float(count / max(1, len(both.times_s)))
+
+
 def beat_chance(query: Points, reference: Points, found: Stretch) -> float:
     """How many of a stretch's peaks find another one where it is shifted by what may be a beat.
 

@@ -7,7 +7,7 @@ the query where they do, and accepted where chance does not explain it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from models.content import THRESHOLDS, Thresholds
 from models.fingerprint import bank
-from models.fingerprint.coincidence import Alignment, Stretch, beat_chance, log_likelihood_ratio, stretch, tried
+from models.fingerprint.coincidence import Alignment, Stretch, beat_chance, log_likelihood_ratio, share, stretch, tried
 from models.fingerprint.landmarks import (
     DENSE_PAIRS,
     DENSE_QUADS,
@@ -74,7 +74,7 @@ class Recording:
         whole: it covers 70 % of what sounds in the query.
         exact: neither tempo nor pitch is changed, as far as can be told.
         stem: the query's stem whose peaks these are; None: its mix's.
-        mix_share: of a stem's: the share of the mix's peaks, where the mix by itself tells the same; else 0.
+        mix_share: of a stem's: 0..1, how many of the mix's peaks the same alignment lays upon the candidate's.
     """
 
     query_start_s: float
@@ -174,16 +174,38 @@ def again(
     return told
 
 
-def together(by_mix: Sequence[Recording], by_accompaniment: Sequence[Recording] = ()) -> tuple[Recording, ...]:
+def by_mix_and_accompaniment(
+    mix: Peaks, accompaniment: Peaks | None, reference: Peaks, *, thresholds: Thresholds = THRESHOLDS["music"]
+) -> tuple[Recording, ...]:
+    """All accepted alignments of a query with a track, by its mix and, where it was separated, its accompaniment."""
+    found = recordings(mix, reference, thresholds=thresholds)
+    if accompaniment is None:
+        return found
+    by_stem = recordings(accompaniment, reference, thresholds=thresholds)
+    return together([*found, *of_accompaniment(by_stem, mix, reference)])
+
+
+def of_accompaniment(found: Iterable[Recording], mix: Peaks, reference: Peaks) -> tuple[Recording, ...]:
+    """What a query's accompaniment says of a track, told as its, and with how much of the mix is left along it."""
+    heard, other = points(mix, QUERY_RANK), points(reference, REFERENCE_RANK)
+    return tuple(replace(one, stem=ACCOMPANIMENT, mix_share=_share(one, heard, other)) for one in found)
+
+
+def together(every: Iterable[Recording]) -> tuple[Recording, ...]:
     """What a query's mix and its accompaniment say of one track, strongest first; what two say is told once.
 
     Of music under speech 6 dB louder the mix finds 44 of 55 excerpts of 5 s, both 53, and both no stranger among 360;
     other stems add nothing to these (2026-11-22).
     """
-    every = [*by_mix, *(_of_accompaniment(told, by_mix) for told in by_accompaniment)]
     kept: list[Recording] = []
-    for told in sorted(every, key=lambda told: (-told.score, told.query_start_s, told.candidate_start_s)):
-        if not any(_tells_same(other, told) for other in kept):
+    # Of two that are as strong the mix's is the plainer answer.
+    for told in sorted(
+        every, key=lambda told: (-told.score, told.stem is not None, told.query_start_s, told.candidate_start_s)
+    ):
+        middle_s = (told.query_start_s + told.query_end_s) / 2
+        under_s = (told.candidate_start_s + told.candidate_end_s) / 2
+        shift, ratio = told.transposition_semitones, told.tempo_ratio
+        if not any(_explains(other, middle_s, under_s, shift, ratio) for other in kept):
             kept.append(told)
     return tuple(kept)
 
@@ -204,16 +226,16 @@ def kind_of(recording: Recording, query_duration_s: float, candidate_duration_s:
     return "same_recording" if recording.exact else "same_recording_modified"
 
 
-def _of_accompaniment(told: Recording, by_mix: Sequence[Recording]) -> Recording:
-    shares = [one.share for one in by_mix if _tells_same(told, one) or _tells_same(one, told)]
-    return replace(told, stem=ACCOMPANIMENT, mix_share=max(shares, default=0.0))
+def _share(told: Recording, query: Points, reference: Points) -> float:
+    """How many of these peaks of the query, 0..1, an alignment lays upon others of the reference."""
+    within = query.between(told.query_start_s, float(np.nextafter(told.query_end_s, np.inf)))
+    offset_s = told.candidate_end_s - told.tempo_ratio * told.query_end_s
+    return share(within, reference, Alignment(told.tempo_ratio, offset_s, _raised(told.transposition_semitones)))
 
 
-def _tells_same(told: Recording, other: Recording) -> bool:
-    """Whether an alignment says of the middle of another one what that says."""
-    middle_s = (other.query_start_s + other.query_end_s) / 2
-    under_s = (other.candidate_start_s + other.candidate_end_s) / 2
-    return _explains(told, middle_s, under_s, other.transposition_semitones, other.tempo_ratio)
+def _raised(semitones: float) -> float:
+    """By how many bands the reference is higher than a query that is `semitones` higher."""
+    return -BANDS_PER_SEMITONE * semitones
 
 
 def _middle(heard: Points) -> Points:
@@ -253,7 +275,7 @@ def _explains(told: Recording, query_s: float, candidate_s: float, semitones: fl
 def _verified(query: Points, reference: Points, hypothesis: Hypothesis, thresholds: Thresholds) -> Recording | None:
     if not len(query) or not len(reference):
         return None
-    guess = Alignment(hypothesis.tempo_ratio, hypothesis.offset_s, -BANDS_PER_SEMITONE * hypothesis.semitones)
+    guess = Alignment(hypothesis.tempo_ratio, hypothesis.offset_s, _raised(hypothesis.semitones))
     around = query.between(hypothesis.around_s - AROUND_S, hypothesis.around_s + AROUND_S)
     if not len(around):
         return None

@@ -99,9 +99,9 @@ def _runs(recipe: learn.Recipe, asked: argparse.Namespace) -> tuple[learn.Run, .
     return (learn.Run(_seed(asked, last.seed), asked.steps, rate, asked.shards or last.shards),)
 
 
-def _seed(asked: argparse.Namespace, last: int) -> int:
-    """Of one more run: it draws other examples than the runs before it."""
-    return last + 1 if asked.seed is None else int(asked.seed)
+def _seed(asked: argparse.Namespace, last_seed: int) -> int:
+    """Of one more run: with the one behind the recipe's last it draws other examples than those."""
+    return last_seed + 1 if asked.seed is None else int(asked.seed)
 
 
 def _arguments() -> argparse.Namespace:

@@ -75,7 +75,7 @@ def learn(folder: Path, out: Path, recipe: Recipe = RECIPE, *, seed: int = 1, va
     weights' path.
 
     Raises:
-        FileNotFoundError: eSpeak NG, FluidSynth or a soundfont is not installed.
+        FileNotFoundError: a program or soundfont of the multitracks is not installed.
     """
     stems = out / "stems"
     weights, told_at = stems / f"{CARD.name}.safetensors", curves_path(stems, CARD.name)

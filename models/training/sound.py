@@ -111,6 +111,7 @@ def stem_waveforms(performance: Performance, rate_hz: int = 22_050) -> dict[str,
     """
     soundfont = soundfont_path(performance.soundfont)
     there = _programs(soundfont)
+    play = timidity if soundfont.suffix == PATCHES else fluidsynth
     silence = _silence(performance, rate_hz)
     stems: dict[str, Samples] = {}
     with tempfile.TemporaryDirectory() as name:
@@ -120,10 +121,9 @@ def stem_waveforms(performance: Performance, rate_hz: int = 22_050) -> dict[str,
             for parts in _ensembles([part for part in performance.parts if part.stem == stem and len(part.notes)]):
                 midi, wav = folder / f"{len(runs)}.mid", folder / f"{len(runs)}.wav"
                 write_midi([replace(part, program=_nearest(part.program, there)) for part in parts], midi)
-                command = timidity if soundfont.suffix == PATCHES else fluidsynth
-                runs.append((stem, wav, _started(command(soundfont, midi, wav, rate_hz))))
+                runs.append((stem, wav, _started(play(soundfont, midi, wav, rate_hz))))
         for stem, wav, process in runs:
-            stems[stem] = stems.get(stem, silence) + _played(process, wav, len(silence))
+            stems[stem] = stems.get(stem, silence) + _played(play.__name__, process, wav, len(silence))
     fade = min(round(FADE_S * rate_hz), len(silence))
     envelope = np.ones_like(silence)
     envelope[len(silence) - fade :] = np.cos(np.linspace(0, np.pi / 2, fade)) ** 2
@@ -226,11 +226,11 @@ def _started(command: Sequence[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(command, text=True, stdin=nothing, stdout=nothing, stderr=subprocess.PIPE)
 
 
-def _played(process: subprocess.Popen[str], wav: Path, length: int) -> Samples:
+def _played(program: str, process: subprocess.Popen[str], wav: Path, length: int) -> Samples:
     """What the program wrote, mono, cut or padded to `length` samples."""
     complaint = process.communicate()[1].strip()
     if process.returncode != 0 or not wav.is_file():
-        raise RuntimeError(f"{wav.name} was not played, code {process.returncode}: {complaint}")
+        raise RuntimeError(f"{program} ended with code {process.returncode}: {complaint}")
     stereo, _ = soundfile.read(wav, dtype="float32", always_2d=True, frames=length)
     return np.pad(stereo.mean(axis=1), (0, length - len(stereo)))
 

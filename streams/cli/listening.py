@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from models import hear, rhythm_card, voice_card
 from models.content import Thresholds
 from models.fingerprint.peaks import Peaks
-from models.fingerprint.recognise import Recording, recordings, together
+from models.fingerprint.recognise import Recording, by_mix_and_accompaniment
 from models.latents import Latents, latents
 from models.motif.melodies import LAYERS, Melodies, SharedMelody, heard, shared
 from models.section.form import Form, compare_forms
@@ -71,8 +71,7 @@ def listen(track: Decoded, depth: pipeline.Depth, stem_types: tuple[str, ...], c
 
 def recordings_of(query: Listened, candidate: Listened, thresholds: Thresholds) -> tuple[Recording, ...]:
     """The accepted alignments, by the query's mix and by its accompaniment."""
-    heard = [query.landmarks] if query.accompaniment is None else [query.landmarks, query.accompaniment]
-    return together(*(recordings(peaks, candidate.landmarks, thresholds=thresholds) for peaks in heard))
+    return by_mix_and_accompaniment(query.landmarks, query.accompaniment, candidate.landmarks, thresholds=thresholds)
 
 
 def singers_of(query: Listened, candidate: Listened) -> float | None:

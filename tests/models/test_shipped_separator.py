@@ -6,7 +6,7 @@ import pytest
 
 from models import card, hear, separators, stems, voice_card
 from models.content import THRESHOLDS
-from models.fingerprint.recognise import ACCOMPANIMENT, recordings, together
+from models.fingerprint.recognise import ACCOMPANIMENT, by_mix_and_accompaniment
 from models.same_sound import kind
 from models.training.learn_stems import distortion_db
 from models.voice import similarity
@@ -74,6 +74,6 @@ def test_the_same_backing_under_another_singer_is_a_modified_recording(songs, se
     query, candidate = ((singer, 1) for singer in SINGERS)
     mixes = [hear.fingerprint_track(signals.wav(sum(songs[which]))) for which in (query, candidate)]
     backing = hear.fingerprint_accompaniment(separated[query].flac, sung=True)
-    found = together(recordings(mixes[0], mixes[1]), recordings(backing, mixes[1]))
+    found = by_mix_and_accompaniment(mixes[0], backing, mixes[1])
     assert found[0].stem == ACCOMPANIMENT, "the voice that is not shared is taken away"
     assert kind(found, (DURATION_S, DURATION_S), THRESHOLDS["music"]) == "same_recording_modified"

@@ -130,7 +130,7 @@ def _look(ours: Ours, query: Excerpt) -> Looked:
     ranked, by_mix = ours.look(mix)
     mixed = time.process_time()
     more, by_stem = ours.look(accompaniment) if len(accompaniment) else ([], {})
-    both = {number: together(by_mix.get(number, ()), by_stem.get(number, ())) for number in (*by_mix, *by_stem)}
+    both = {number: together([*by_mix.get(number, ()), *by_stem.get(number, ())]) for number in (*by_mix, *by_stem)}
     twice = time.process_time()
     at_last: dict[int, tuple[Recording, ...]] = both
     with_true = at_last

@@ -64,6 +64,12 @@ def test_stems_of_a_retired_separator_are_still_named_but_no_new_ones_are_made(n
     assert cards.current_separator("unet").model_version in raised.value.remedy
 
 
+def test_the_stems_of_a_retired_separator_keep_the_name_that_they_always_had():
+    encoder = cards.current("type2")
+    assert cards.version_of("stems", encoder, cards.separator("unet-1")) == "unet-1-1affe469-1"
+    assert cards.version_of("stems", encoder, cards.separator("unet-3")) == "unet-3-8ad34f78-1"
+
+
 def test_a_separator_that_is_not_known_is_named():
     with pytest.raises(Defect, match="'unet-0'"):
         cards.separator("unet-0")

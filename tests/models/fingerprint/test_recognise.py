@@ -7,7 +7,17 @@ from scipy.signal import butter, fftconvolve, sosfilt
 
 from models.fingerprint.landmarks import probes, rows
 from models.fingerprint.peaks import RATE_HZ, peaks
-from models.fingerprint.recognise import Recording, again, kind_of, recognise, recordings, together, verify
+from models.fingerprint.recognise import (
+    Recording,
+    again,
+    by_mix_and_accompaniment,
+    kind_of,
+    of_accompaniment,
+    recognise,
+    recordings,
+    together,
+    verify,
+)
 from models.fingerprint.voting import Hypothesis, hypotheses
 from tests import signals
 from tests.pieces import cut, noisy, piece
@@ -160,14 +170,26 @@ def test_a_second_look_at_a_few_tracks_recognises_no_stranger():
 
 def test_what_mix_and_accompaniment_both_say_is_told_once_by_the_surer():
     one = told((5.0, 10.0), (50.0, 55.0))
-    surer, elsewhere = replace(one, score=120.0), replace(one, candidate_start_s=90.0, candidate_end_s=95.0, score=40.0)
-    assert together([one], [surer, elsewhere]) == (
-        replace(surer, stem="accompaniment", mix_share=one.share),
-        replace(elsewhere, stem="accompaniment"),
-    ), "what is left of the mix is told with it"
-    assert together([surer], [one]) == (surer,)
-    assert together([one], [one]) == (one,), "the mix is the plainer answer"
-    assert together((), ()) == ()
+    again = replace(one, stem="accompaniment")
+    surer, elsewhere = replace(again, score=120.0), replace(again, candidate_start_s=90.0, candidate_end_s=95.0)
+    assert together([one, surer, elsewhere]) == (surer, elsewhere)
+    assert together([replace(one, score=120.0), again]) == (replace(one, score=120.0),)
+    assert together([again, one]) == (one,), "the mix is the plainer answer"
+    assert together([]) == ()
+
+
+def test_of_an_accompaniment_it_is_told_how_much_of_the_mix_is_left():
+    music = cut(piece(2, 40.0), 10.0, 20.0)
+    louder = music + 2.0 * noisy(piece(55, 10.0), 10.0)[: len(music)]
+    mix, accompaniment = peaks(louder), peaks(music)
+    (by_itself, *_), (covered, *_) = (
+        by_mix_and_accompaniment(heard, accompaniment, reference(2)) for heard in (accompaniment, mix)
+    )
+    assert by_itself.stem is None, "both are the same"
+    assert covered.stem == "accompaniment"
+    assert covered.mix_share < by_itself.share < covered.share + 0.05
+    (told_by_mix, *_) = of_accompaniment([replace(by_itself)], accompaniment, reference(2))
+    assert told_by_mix.mix_share == pytest.approx(by_itself.share, abs=0.02)
 
 
 def test_a_hypothesis_that_is_wrong_is_refused_and_one_that_is_nearly_right_is_mended():

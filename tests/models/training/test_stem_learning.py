@@ -59,27 +59,58 @@ def test_singers_are_many_and_those_of_the_test_share_no_speaker_with_the_others
     assert singing.singer("train", 1) == singing.singer("train", 1)
 
 
-def training_fonts():
-    """What of the training's instruments is missing here, as apt-get would bring it; nothing where all are there."""
+def missing(split):
+    """What of a split's instruments is missing here, as apt-get would bring it; nothing where all are there."""
+    learned = split == "train"
     try:
-        for font in (*multitracks.FONTS_OF["train"], *multitracks.KITS):
+        for font in (*multitracks.FONTS_OF[split], *(multitracks.KITS if learned else ())):
             sound.soundfont_path(font)
-    except FileNotFoundError as missing:
-        return str(missing)
-    return next((f"needs {program}" for program in ("fluidsynth", "timidity") if not shutil.which(program)), "")
+    except FileNotFoundError as told:
+        return str(told)
+    programs = ("fluidsynth", "timidity") if learned else ("fluidsynth",)
+    return next((f"needs {program}" for program in programs if not shutil.which(program)), "")
+
+
+def made(split, seed, voices, kind):
+    return multitracks.track(song(7), split, seed, voices, kind)
 
 
 @needs_espeak
-@pytest.mark.skipif(bool(training_fonts()), reason=training_fonts())
+@pytest.mark.skipif(bool(missing("test")), reason=missing("test"))
 @pytest.mark.parametrize("kind", multitracks.KINDS)
 def test_a_track_is_made_again_the_same_and_its_mix_does_not_clip(voices, monkeypatch, kind):
     monkeypatch.setattr(multitracks, "DURATION_S", 4.0)
-    one, again = (multitracks.track(song(7), "train", 3, voices, kind) for _ in range(2))
+    one, again = (made("test", 3, voices, kind) for _ in range(2))
     assert np.array_equal(one, again)
     assert one.shape == (len(STEMS), round(4.0 * multitracks.RATE_HZ))
     assert np.abs(one.astype(np.int32).sum(axis=0)).max() <= 32_767
     assert bool(one[STEMS.index("vocals")].any()) == (kind != "played")
-    assert not np.array_equal(one, multitracks.track(song(7), "train", 4, voices, kind))
+    assert not np.array_equal(one, made("test", 4, voices, kind))
+
+
+@pytest.mark.skipif(bool(missing("train")), reason=missing("train"))
+def test_of_the_training_every_font_and_kit_is_heard(voices, monkeypatch):
+    monkeypatch.setattr(multitracks, "DURATION_S", 4.0)
+    monkeypatch.setitem(multitracks.SYNTHESISED_OF, "train", 0.0)
+    monkeypatch.setitem(multitracks.KITS_OF, "train", 1.0)
+    heard, play = set(), sound.stem_waveforms
+    monkeypatch.setattr(sound, "stem_waveforms", lambda it, *rest: heard.add(it.soundfont) or play(it, *rest))
+    drums = [made("train", seed, voices, "played")[STEMS.index("drums")].any() for seed in range(12)]
+    assert any(drums)
+    assert heard == {*multitracks.FONTS_OF["train"], *multitracks.KITS}
+
+
+@needs_espeak
+def test_what_is_spoken_in_the_test_is_spoken_by_voices_of_the_test(voices, monkeypatch):
+    asked = []
+    monkeypatch.setattr(multitracks, "_played", lambda *_, **__: {})
+    monkeypatch.setattr(multitracks, "speech", lambda length, _, __, of: asked.append(of) or np.zeros(length))
+    for split in multitracks.VOICES_OF:
+        made(split, 3, voices, "spoken")
+    train, validation, test = map(set, asked)
+    assert train == validation
+    assert train & test == set()
+    assert test <= set(singing.SPEAKERS["test"])
 
 
 def tones():
