@@ -72,6 +72,31 @@ def test_a_layer_that_a_side_does_not_have_is_not_compared(heard, silent):
         assert told.missing == {"query": (), "candidate": ("vocals",)}
 
 
+@pytest.mark.parametrize("share", [0.35, 0.45])
+def test_a_layer_that_a_side_hears_seldom_is_told_and_not_judged(heard, share):
+    frames = heard["again"].cqt.shape[1]
+    part = heard["again"].cqt * (np.arange(frames) < share * frames)
+    seldom = Features(part, latents(part, CARD), heard["again"].duration_s)
+    mixes = {"full_audio": heard["first"]}, {"full_audio": heard["other"]}
+    alone = one(*mixes)
+    for query, candidate in ((heard["first"], seldom), (seldom, heard["first"])):
+        told = one(*(mix | {"vocals": voice} for mix, voice in zip(mixes, (query, candidate), strict=True)))
+        assert set(told.found) == {"full_audio", "vocals"}
+        assert told.seldom == (("vocals",) if share < layers.LEAST_HEARD else ())
+        assert (told.p_chance == alone.p_chance) == (share < layers.LEAST_HEARD), "it is no look either"
+        assert told.layer == "full_audio" or share > layers.LEAST_HEARD
+
+
+def test_how_long_a_layer_is_heard_is_told_by_windows_where_transforms_are_gone(heard):
+    bare = replace(
+        heard["again"],
+        cqt=None,
+        latents=heard["again"].latents * (np.arange(100)[:, None] < 1)[: len(heard["again"].latents)],
+    )
+    told = one({"full_audio": heard["first"], "vocals": heard["first"]}, {"full_audio": heard["other"], "vocals": bare})
+    assert told.seldom == ("vocals",)
+
+
 def test_candidates_keep_their_order_when_some_lack_a_layer(heard):
     query = {"full_audio": heard["first"], "vocals": heard["first"]}
     candidates = [{"full_audio": heard["other"]}, {"full_audio": heard["other"], "vocals": heard["again"]}]
