@@ -188,10 +188,7 @@ def false_vocals(pieces: list[Stems], card: SeparatorCard) -> dict[str, float]:
 
 
 def told_as_there(card: SeparatorCard) -> dict[str, dict[str, int]]:
-    """Of each stem: how many tracks of the test split have it, and of how many it is told; the same of those without.
-
-    The thresholds of `models.presence` were chosen on this shard, by the separator before this one.
-    """
+    """Of each stem: how many test tracks have it, and of how many of these it is told; the same of those without."""
     counts = {stem: dict.fromkeys(("there", "told", "absent", "told_wrongly"), 0) for stem in STEMS}
     for truth in _performed():
         found = presence(own(np.sum(list(truth.values()), axis=0), card), RATE_HZ)
