@@ -91,7 +91,7 @@ def compare_layers(
     for candidate, row in zip(candidates, rows, strict=True):
         sides = {"query": query, "candidate": candidate}
         missing = {name: tuple(x for x in layers if not has(side, x)) for name, side in sides.items()}
-        seldom = tuple(x for x in row if min(_heard(query, x), _heard(candidate, x)) < LEAST_HEARD)
+        seldom = tuple(x for x in row if any(_heard(side, x) < LEAST_HEARD for side in sides.values()))
         yield together(row, missing, seldom)
 
 
@@ -131,6 +131,8 @@ def together(
 
 def _heard(side: Mapping[str, Features], layer: str) -> float:
     """Of the time in which a side's mix sounds, how much a layer does: by frames, or windows where these are gone."""
+    if layer == "full_audio":
+        return 1.0  # also of silence
     mix, stem = side["full_audio"], side[layer]
     if mix.cqt is None or stem.cqt is None:
         return score.sounding(stem.latents) / max(1, score.sounding(mix.latents))

@@ -27,10 +27,10 @@ MELODY = "melody-1"  # rises when `models.motif` hears something else, or makes 
 FORM = "form-1"  # rises when `models.section` hears something else
 
 STEMS = "2"  # rises when `models.separate`, `.stems` or `.presence` make something else of a mix
-RETIRED_STEMS = "1"  # what it was while stems by the retired ones were made: they keep their names
 
 SEPARATORS = ("unet", "htdemucs")  # as `SOUNDTRACE_SEPARATOR` may name them
-RETIRED = ("unet-1", "unet-2", "unet-3")  # whose stems datasets may still keep: no new ones are made
+# Whose stems datasets may still keep, under the names that they have by this `STEMS`: no new ones are made.
+RETIRED = {"unet-1": "1", "unet-2": "1", "unet-3": "1"}
 CURRENT = {"type1": "pitchclass_large", "type2": "pitchclass_small"}  # the cards that new datasets are pinned to
 
 
@@ -89,7 +89,7 @@ def collection_of(tenant: str, dataset_id: str, kind: str, card: Card) -> Collec
 def version_of(kind: str, card: Card, separator: SeparatorCard) -> str:
     """What the name of an artifact of that kind tells of how it was made, and nothing that it does not depend on."""
     encoder = f"{card.encoder_type}-{card.model_version}-{card.params_hash}"
-    stems = f"{separator.model_version}-{separator.sha256[:8]}-{RETIRED_STEMS if separator.successor else STEMS}"
+    stems = f"{separator.model_version}-{separator.sha256[:8]}-{RETIRED.get(separator.model_version, STEMS)}"
     rhythm, voice = rhythm_card.load(), voice_card.load()
     versions: dict[pipeline.Version, str] = {
         "decoder": DECODER,
