@@ -76,9 +76,8 @@ async def recognised(
 
 def recognise_pair(asked: Asked, candidate: bytes, thresholds: Thresholds) -> tuple[Recording, ...]:
     """The accepted alignments of two tracks' peaks. Runs in the heavy child."""
-    reference = unpack(candidate).array
-    mix, accompaniment = (unpack(asked[kind]).array if kind in asked else None for kind in (KIND, STEM_KIND))
-    assert mix is not None
+    mix, reference = unpack(asked[KIND]).array, unpack(candidate).array
+    accompaniment = unpack(asked[STEM_KIND]).array if STEM_KIND in asked else None
     return by_mix_and_accompaniment(mix, accompaniment, reference, thresholds=thresholds)
 
 
