@@ -24,7 +24,18 @@ import os
 from pathlib import Path
 
 from models import card
-from models.training import bank, calibrate, corpus, learn, learn_drums, learn_stems, learn_voice, multitracks, plot
+from models.training import (
+    bank,
+    calibrate,
+    corpus,
+    fonts,
+    learn,
+    learn_drums,
+    learn_stems,
+    learn_voice,
+    multitracks,
+    plot,
+)
 from models.training.tunes import tunes
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
@@ -53,7 +64,7 @@ def main() -> None:
     for name in _networks(asked):
         _network(name, asked)
     if asked.step == "multitracks":
-        multitracks.render(folder, asked.split, _range(asked.seeds), processes=processes)
+        _multitracks(asked, asked.split, _range(asked.seeds))
     if asked.step in {"stems", "all"}:
         _stems(asked)
     for step, own in (("drums", learn_drums), ("voice", learn_voice)):
@@ -78,10 +89,16 @@ def _stems(asked: argparse.Namespace) -> None:
         last = learn_stems.RUNS[-1]
         rate = asked.learning_rate or last.learning_rate
         runs = (learn_stems.Run(_seed(asked, last.seed), asked.steps, asked.shards or last.shards, rate),)
-    multitracks.render(asked.folder, "validation", [0], processes=asked.processes)
+    _multitracks(asked, "validation", range(1))
     for run in runs:
-        multitracks.render(asked.folder, "train", range(run.shards), processes=asked.processes)
+        _multitracks(asked, "train", range(run.shards))
         learn_stems.learn(run, asked.folder, STEMS)
+
+
+def _multitracks(asked: argparse.Namespace, split: str, seeds: range) -> None:
+    if split == "validation":
+        fonts.fetch()
+    multitracks.render(asked.folder, split, seeds, processes=asked.processes)
 
 
 def _networks(asked: argparse.Namespace) -> list[str]:

@@ -1,7 +1,7 @@
 """Multitracks: what a separator learns from, as shards of stems on disk: drums, bass, other and vocals, produced apart.
 
 A track is a performance whose lead is sung, or played, or talked over; in the training split some of its instruments
-are a soundfont's, others the synthesiser's, and some of its drums those of a kit of its own. Each stem has an
+are a soundfont's, others the synthesiser's, and some of its drums recorded ones. Each stem has an
 equaliser, a room, a compressor and now and then a distortion of its own. A shard is one seed; any range can be rendered
 alone and gives the same bytes. They live in the user's cache and are rebuilt by command.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
@@ -20,21 +20,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.stems import STEMS
-from models.training import corpus, singing, sound, synthesiser
-from models.training.arrange import FONTS, perform
+from models.training import arrange, corpus, kits, singing, sound, synthesiser
+from models.training.arrange import perform
 from models.training.composition import Composition
 from models.training.performance import Part, Performance, Production
 from models.training.production import Samples, produce, rms
 from models.training.speech import VARIANTS, speech
 
-VERSION = 3  # rises when a track of the same seed changes: shards of others are not used
+VERSION = 4  # rises when a track of the same seed changes: shards of others are not used
 RATE_HZ = 22_050
 DURATION_S = 30.0
-FONTS_OF = {"train": (*FONTS, "freepats"), "validation": FONTS, "test": ("TimGM6mb",)}  # which is never learned
-KITS = ("Black_Pearl_4_LV2", "Red_Zeppelin_4_LV2")
+FONTS_OF = {  # those of one split share no sample with those of another
+    "train": (*arrange.FONTS, "freepats", "OPL-3_FM_128M"),
+    "validation": ("sonivox",),
+    "test": ("TimGM6mb",),
+}
 VOICES_OF = {"train": "train", "validation": "train", "test": "test"}
 SYNTHESISED_OF = {"train": 0.4, "validation": 0.0, "test": 0.0}  # of the parts that are not sung
-KITS_OF = {"train": 0.3, "validation": 0.0, "test": 0.0}  # of the drums that are not synthesised
+RECORDED_OF = {"train": 0.6, "validation": 0.0, "test": 0.0}  # of the drums that are not synthesised
 SINGERS = 100_000
 KINDS = {"sung": 0.7, "played": 0.2, "spoken": 0.1}  # what is in front, and in how many tracks of the training split
 STEM_OF = {"lead": "other", "accompaniment": "other", "bass": "bass", "drums": "drums"}
@@ -47,6 +50,7 @@ SPREAD_DB = 2.5
 PEAK = 0.7  # of the sum
 AUDIBLE = 1e-3  # of a stem's peak: where it sounds
 
+Kit = Callable[[Iterable[int], int, np.random.Generator], dict[int, Samples]]
 Stems = NDArray[np.int16]  # (4, samples), in the order of `models.stems.STEMS`; their sum is the mix and does not clip
 
 
@@ -119,17 +123,16 @@ def track(composition: Composition, split: str, seed: int, folder: Path, kind: s
 
 
 def _played(performance: Performance, split: str, rng: np.random.Generator, *, with_lead: bool) -> dict[str, Samples]:
-    """The dry stems that are not sung: parts by the performance's soundfont, by the synthesiser, drums by a kit."""
+    """The dry stems that are not sung: by the performance's soundfont, by the synthesiser, drums as recorded."""
     by_font: list[Part] = []
     dry: dict[str, Samples] = {}
     for part in performance.parts:
         if part.stem == "lead" and not with_lead:
             continue
         if rng.random() < SYNTHESISED_OF[split]:
-            samples = _synthesised(part, performance.duration_s, rng) * np.float32(rng.uniform(*SYNTHESISED_PEAK))
-            _add(dry, STEM_OF[part.stem], samples)
-        elif part.stem == "drums" and rng.random() < KITS_OF[split]:
-            _add(dry, "drums", _by_kit(part, performance, str(rng.choice(KITS))))
+            _add(dry, STEM_OF[part.stem], _synthesised(part, performance.duration_s, rng))
+        elif part.stem == "drums" and rng.random() < RECORDED_OF[split]:
+            _add(dry, "drums", _drummed(part, performance.duration_s, kits.kit, rng))
         else:
             by_font.append(part)
     for stem, samples in sound.stem_waveforms(replace(performance, parts=tuple(by_font)), RATE_HZ).items():
@@ -137,16 +140,16 @@ def _played(performance: Performance, split: str, rng: np.random.Generator, *, w
     return {source: dry[source] for source in STEMS if source in dry}
 
 
-def _by_kit(part: Part, performance: Performance, kit: str) -> Samples:
-    """Drums by a soundfont of one kit, which is no bank of drums there but the only instrument."""
-    alone = replace(performance, parts=(replace(part, stem="accompaniment", program=0),), soundfont=kit)
-    return sound.stem_waveforms(alone, RATE_HZ)["accompaniment"]
-
-
 def _synthesised(part: Part, duration_s: float, rng: np.random.Generator) -> Samples:
     if part.stem == "drums":
-        return synthesiser.drummed(part.notes, duration_s, RATE_HZ, rng)
-    return synthesiser.played(part.notes, synthesiser.patch(rng), duration_s, RATE_HZ, rng)
+        return _drummed(part, duration_s, synthesiser.kit, rng)
+    heard = synthesiser.played(part.notes, synthesiser.patch(rng), duration_s, RATE_HZ, rng)
+    return heard * np.float32(rng.uniform(*SYNTHESISED_PEAK))
+
+
+def _drummed(part: Part, duration_s: float, kit: Kit, rng: np.random.Generator) -> Samples:
+    drums = kit(part.notes[:, 2].astype(int).tolist(), RATE_HZ, rng)
+    return synthesiser.drummed(part.notes, drums, duration_s, RATE_HZ, rng)
 
 
 def _add(stems: dict[str, Samples], name: str, samples: Samples) -> None:

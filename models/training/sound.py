@@ -26,19 +26,22 @@ from numpy.typing import NDArray
 
 from models.card import Hearing
 from models.cqt import Cqt, compressed, pooled_magnitude
+from models.training import fonts
 from models.training.performance import STEMS, Part, Performance
 from models.training.production import Samples, detuned, produce, speed
 
-FOLDERS = tuple(map(Path, ("/usr/share/sounds/sf2", "/usr/share/sounds/sf3", "/usr/share/soundfonts", "/etc/timidity")))
+FOLDERS = (
+    *map(Path, ("/usr/share/sounds/sf2", "/usr/share/sounds/sf3", "/usr/share/soundfonts", "/etc/timidity")),
+    fonts.FOLDER,
+)
 PATCHES = ".cfg"  # the suffix of what TiMidity++ reads
-PACKAGES = {  # of Debian and Ubuntu
-    "FluidR3_GM": "fluid-soundfont-gm",
-    "MuseScore_General": "musescore-general-soundfont-small",
-    "TimGM6mb": "timgm6mb-soundfont",
-    "OPL-3_FM_128M": "opl3-soundfont",
-    "freepats": "freepats",
-    "Black_Pearl_4_LV2": "avldrums.lv2-soundfont",  # two kits of drums
-    "Red_Zeppelin_4_LV2": "avldrums.lv2-soundfont",
+REMEDIES = {  # Debian's and Ubuntu's packages
+    "FluidR3_GM": "apt-get install fluid-soundfont-gm",
+    "MuseScore_General": "apt-get install musescore-general-soundfont-small",
+    "TimGM6mb": "apt-get install timgm6mb-soundfont",
+    "OPL-3_FM_128M": "apt-get install opl3-soundfont",
+    "freepats": "apt-get install freepats",
+    fonts.NAME: "python -m models.training multitracks --split validation --seeds 0:1",
 }
 DRUM_CHANNEL = 9
 CHANNELS = tuple(channel for channel in range(16) if channel != DRUM_CHANNEL)
@@ -133,12 +136,12 @@ def stem_waveforms(performance: Performance, rate_hz: int = 22_050) -> dict[str,
 
 
 def soundfont_path(name: str) -> Path:
-    """The file of a soundfont. Raises FileNotFoundError with the Debian package that would bring it."""
+    """The file of a soundfont. Raises FileNotFoundError with what would bring it."""
     for folder in FOLDERS:
         for suffix in (".sf2", ".sf3", PATCHES):
             if (folder / f"{name}{suffix}").is_file():
                 return folder / f"{name}{suffix}"
-    remedy = f"apt-get install {PACKAGES[name]}" if name in PACKAGES else f"known are {', '.join(PACKAGES)}"
+    remedy = REMEDIES.get(name, f"known are {', '.join(REMEDIES)}")
     raise FileNotFoundError(f"the soundfont '{name}' is not in {', '.join(map(str, FOLDERS))}: {remedy}")
 
 

@@ -8,6 +8,7 @@ once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -155,13 +156,23 @@ def played(
     return heard / np.float32(peak) if peak > 0 else heard
 
 
-def drummed(notes: NDArray[np.float32], duration_s: float, rate_hz: int, rng: np.random.Generator) -> Samples:
-    """A drum part, whose notes are General MIDI's keys, played by a kit that nobody has heard; as `played`."""
+def kit(keys: Iterable[int], rate_hz: int, rng: np.random.Generator) -> dict[int, Samples]:
+    """A drum for each of General MIDI's keys, of a kit that nobody has heard, struck once: float32 (samples,)."""
+    return {key: _drum(key, rate_hz, rng) for key in sorted(set(keys))}
+
+
+def drummed(
+    notes: NDArray[np.float32],
+    drums: Mapping[int, Samples],
+    duration_s: float,
+    rate_hz: int,
+    rng: np.random.Generator,
+) -> Samples:
+    """A drum part, whose notes are General MIDI's keys, played by `drums`, each struck once; the rest as `played`."""
     heard = np.zeros(round(duration_s * rate_hz), np.float32)
-    kit = {key: _drum(key, rate_hz, rng) for key in sorted(set(notes[:, 2].astype(int).tolist()))}
     touch = float(rng.uniform(0.8, 2.2))
     for start_s, _, key, velocity in notes.astype(float).tolist():
-        begin, hit = round(max(start_s, 0.0) * rate_hz), kit[int(key)]
+        begin, hit = round(max(start_s, 0.0) * rate_hz), drums[int(key)]
         end = min(begin + len(hit), len(heard))
         if begin < end:
             heard[begin:end] += np.float32((velocity / 127) ** touch) * hit[: end - begin]

@@ -59,12 +59,18 @@ def test_a_note_that_ends_after_the_part_is_cut_and_one_that_begins_after_it_is_
     assert not heard(2, late[1:], 1.0).any()
 
 
+def drummed(notes, duration_s, seed):
+    rng = np.random.default_rng(seed)
+    kit = synthesiser.kit(notes[:, 2].astype(int).tolist(), RATE_HZ, rng)
+    return synthesiser.drummed(notes, kit, duration_s, RATE_HZ, rng)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_of_a_kit_the_kick_is_low_and_the_hat_is_high(seed):
     centres_hz = []
     for key in (KICK, HAT):
         hit = np.array([(0.0, 0.1, key, 100)], np.float32)
-        samples = synthesiser.drummed(hit, 1.0, RATE_HZ, np.random.default_rng(seed))
+        samples = drummed(hit, 1.0, seed)
         spectrum = np.abs(np.fft.rfft(samples)) ** 2
         centres_hz.append(float((spectrum * np.fft.rfftfreq(len(samples), 1 / RATE_HZ)).sum() / spectrum.sum()))
     assert centres_hz[0] < 1_000 < centres_hz[1]
@@ -73,7 +79,7 @@ def test_of_a_kit_the_kick_is_low_and_the_hat_is_high(seed):
 def test_every_key_of_general_midi_sounds_in_every_kit():
     keys = np.array([(0.1 * at, 0.1, key, 100) for at, key in enumerate(range(27, 88))], np.float32)
     for seed in range(20):
-        samples = synthesiser.drummed(keys, 8.0, RATE_HZ, np.random.default_rng(seed))
+        samples = drummed(keys, 8.0, seed)
         assert np.isfinite(samples).all()
         hits = samples[: round(6.1 * RATE_HZ)].reshape(61, -1)
         assert (np.abs(hits).max(axis=1) > 1e-3).all()
@@ -81,6 +87,6 @@ def test_every_key_of_general_midi_sounds_in_every_kit():
 
 def test_a_drum_sounds_the_same_at_every_stroke_and_louder_when_it_is_struck_harder():
     strokes = np.array([(0.0, 0.1, SNARE, 60), (1.5, 0.1, SNARE, 120)], np.float32)
-    soft, loud = synthesiser.drummed(strokes, 3.0, RATE_HZ, np.random.default_rng(4)).reshape(2, -1)
+    soft, loud = drummed(strokes, 3.0, 4).reshape(2, -1)
     assert np.corrcoef(soft, loud)[0, 1] > 0.999
     assert np.abs(loud).max() > 1.3 * np.abs(soft).max()
