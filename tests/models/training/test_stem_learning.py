@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from models.stems import STEMS
-from models.training import learn_stems, multitracks, singing, sound
+from models.training import kits, learn_stems, multitracks, singing, sound
 from models.training.learn import curves_path
 from models.training.songs import song
 from tests import signals
@@ -60,11 +60,13 @@ def test_singers_are_many_and_those_of_the_test_share_no_speaker_with_the_others
 
 
 def missing(split):
-    """What of a split's instruments is missing here, as apt-get would bring it; nothing where all are there."""
+    """What of a split's instruments is missing here, and what would bring it; nothing where all are there."""
     learned = split == "train"
     try:
-        for font in (*multitracks.FONTS_OF[split], *(multitracks.KITS if learned else ())):
+        for font in multitracks.FONTS_OF[split]:
             sound.soundfont_path(font)
+        if learned:
+            kits.hits()
     except FileNotFoundError as told:
         return str(told)
     programs = ("fluidsynth", "timidity") if learned else ("fluidsynth",)
@@ -89,15 +91,24 @@ def test_a_track_is_made_again_the_same_and_its_mix_does_not_clip(voices, monkey
 
 
 @pytest.mark.skipif(bool(missing("train")), reason=missing("train"))
-def test_of_the_training_every_font_and_kit_is_heard(voices, monkeypatch):
+def test_of_the_training_every_font_is_heard_and_drums_are_recorded_ones(voices, monkeypatch):
     monkeypatch.setattr(multitracks, "DURATION_S", 4.0)
     monkeypatch.setitem(multitracks.SYNTHESISED_OF, "train", 0.0)
-    monkeypatch.setitem(multitracks.KITS_OF, "train", 1.0)
-    heard, play = set(), sound.stem_waveforms
-    monkeypatch.setattr(sound, "stem_waveforms", lambda it, *rest: heard.add(it.soundfont) or play(it, *rest))
-    drums = [made("train", seed, voices, "played")[STEMS.index("drums")].any() for seed in range(12)]
+    monkeypatch.setitem(multitracks.RECORDED_OF, "train", 1.0)
+    heard, play = [], sound.stem_waveforms
+    monkeypatch.setattr(sound, "stem_waveforms", lambda it, *rest: heard.append(it) or play(it, *rest))
+    drums = [made("train", seed, voices, "played")[STEMS.index("drums")].any() for seed in range(16)]
     assert any(drums)
-    assert heard == {*multitracks.FONTS_OF["train"], *multitracks.KITS}
+    assert {it.soundfont for it in heard} == set(multitracks.FONTS_OF["train"])
+    assert not [part for it in heard for part in it.parts if part.stem == "drums"]
+
+
+@pytest.mark.skipif(bool(missing("validation")), reason=missing("validation"))
+def test_a_validation_track_is_made_of_the_soundfont_that_nothing_is_learned_from(voices, monkeypatch):
+    monkeypatch.setattr(multitracks, "DURATION_S", 4.0)
+    tracks = [made("validation", seed, voices, "played") for seed in range(6)]
+    assert np.any(tracks, axis=(0, 2)).tolist() == [True, True, True, False]
+    assert not set(multitracks.FONTS_OF["validation"]) & {*multitracks.FONTS_OF["train"], *multitracks.FONTS_OF["test"]}
 
 
 @needs_espeak
@@ -118,7 +129,7 @@ def tones():
     rng = np.random.default_rng(0)
     heights_hz = {"drums": 6_000, "bass": 80, "other": 400, "vocals": 1_500}
     tracks = [
-        [0.1 * signals.tone(8.0, heights_hz[source] * rng.uniform(0.8, 1.2)) for source in STEMS] for _ in range(8)
+        [0.1 * signals.tone(9.0, heights_hz[source] * rng.uniform(0.8, 1.2)) for source in STEMS] for _ in range(8)
     ]
     return np.asarray(np.rint(np.array(tracks) * 32_767), np.int16)
 
@@ -143,11 +154,36 @@ def test_an_example_has_every_source_or_silence_in_its_place(shards):
     assert heights.argsort().tolist() == [1, 2, 3, 0]  # nobody was given another one's stem
 
 
+def test_the_loss_of_a_network_that_knows_nothing_is_that_of_equal_shares():
+    network = learn_stems.UNet(widths=(8, 16), segment=1.0)
+    torch.nn.init.zeros_(network.mask.weight)
+    torch.nn.init.zeros_(network.mask.bias)
+    stems = torch.randn(2, len(STEMS), multitracks.RATE_HZ, generator=torch.Generator().manual_seed(0))
+    loss = learn_stems.loss_of(network, learn_stems.spectra_of(stems, network.taper))
+    quarters = stems.sum(dim=1, keepdim=True) / 4 - stems
+    assert float(loss.detach()) == pytest.approx(float((quarters / stems.sum(dim=1).std()).std()), rel=0.05)
+
+
+def test_colours_change_what_a_stem_sounds_like_and_neither_its_loudness_nor_what_is_silent():
+    torch.manual_seed(0)
+    stems = torch.randn(8, len(STEMS), multitracks.RATE_HZ)
+    stems[:, 1] = 0
+    spectra = learn_stems.spectra_of(stems, torch.hann_window(learn_stems.FFT_SAMPLES))
+    changed = learn_stems.coloured(spectra)
+    assert torch.isfinite(torch.view_as_real(changed)).all()
+    before, after = (one.abs().square().mean(dim=(2, 3)) for one in (spectra, changed))
+    assert torch.allclose(before, after, rtol=1e-3)
+    gains_db = 20 * torch.log10(changed[:, 0, 1:].abs().mean(dim=2) / spectra[:, 0, 1:].abs().mean(dim=2))
+    bins = [round(hz * learn_stems.FFT_SAMPLES / multitracks.RATE_HZ) for hz in learn_stems.KNOTS_HZ[:-1]]
+    assert gains_db[:, bins].std(dim=1).max() > 3
+    assert gains_db.diff(dim=1).abs().max() < 3, "from one band to the next it is smooth"
+
+
 def test_one_step_moves_every_parameter():
     network = learn_stems.UNet(widths=(8, 16), segment=1.0)
     before = {name: one.detach().clone() for name, one in network.named_parameters()}
     stems = torch.randn(2, len(STEMS), multitracks.RATE_HZ, generator=torch.Generator().manual_seed(0))
-    learn_stems.loss_of(network, stems).backward()
+    learn_stems.loss_of(network, learn_stems.spectra_of(stems, network.taper)).backward()
     learn_stems.Optimiser(network, 1e-2).step(1.0)
     assert [name for name, one in network.named_parameters() if torch.equal(one, before[name])] == []
     assert all(one.grad is None for one in network.parameters())
