@@ -112,7 +112,7 @@ def learn(recipe: Recipe, run: Run, folder: Path, out: Path, hearing: Hearing, *
     stream = DataLoader(_Batches(recipe, run, folder, hearing), batch_size=None, num_workers=1, prefetch_factor=4)
     began, losses = time.monotonic(), []
     for step, (windows, labels, seen) in enumerate(stream, 1):
-        with torch.autocast(device, dtype=torch.bfloat16):
+        with mixed_precision(device):
             latents = network(windows.to(device))
         loss = nt_xent(latents.float(), labels.to(device), recipe.temperature)
         optimiser.zero_grad()
@@ -243,6 +243,16 @@ class _Batches(IterableDataset[tuple[Tensor, Tensor, dict[str, list[int]]]]):
                 stems, gains, labels = drawn
                 windows = batches.mix(stems, gains, self.hearing, self.run.seed * 1_000_003 + number)
                 yield windows, torch.from_numpy(labels), seeds
+
+
+def mixed_precision(device: str) -> torch.autocast:
+    """Products in bfloat16 where that is quicker.
+
+    A processor that has no such numbers takes thirteen times as long for them as for 32 bits (a step of the separator,
+    two cores with AVX2, 2026-11-29).
+    """
+    enabled = device == "cuda" or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+    return torch.autocast(device, torch.bfloat16, enabled=enabled)
 
 
 def rate(step: int, warmup_steps: int, steps: int) -> float:

@@ -25,7 +25,7 @@ from models.rhythm_network import RhythmNetwork
 from models.score import agreements
 from models.training import drum_corpus, plot
 from models.training.drum_corpus import Heard
-from models.training.learn import curves_path, nt_xent
+from models.training.learn import curves_path, mixed_precision, nt_xent
 from models.training.weights import sign, write
 
 CARD = rhythm_card.load("drums")
@@ -84,7 +84,7 @@ def learn(folder: Path, out: Path, recipe: Recipe = RECIPE, *, seed: int = 1, va
     by_groove = places(corpus)
     for step in range(1, recipe.steps + 1):
         windows, labels = draw(corpus, by_groove, recipe, CARD.hearing, rng)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with mixed_precision("cpu"):
             latents = network(torch.from_numpy(windows))
         loss = nt_xent(latents.float(), torch.from_numpy(labels), recipe.temperature)
         optimiser.zero_grad()

@@ -30,7 +30,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from models.memory import keep_freed
 from models.stems import STEMS
 from models.training import multitracks, plot
-from models.training.learn import curves_path, follow, rate
+from models.training.learn import curves_path, follow, mixed_precision, rate
 from models.training.multitracks import RATE_HZ
 from models.training.weights import sign, write
 from models.unet import FFT_SAMPLES, HOP_SAMPLES, UNet
@@ -196,17 +196,12 @@ def coloured(spectra: torch.Tensor) -> torch.Tensor:
 def loss_of(network: Any, spectra: torch.Tensor) -> torch.Tensor:
     """Mean over stems, as `spectra_of` gives them, of the root mean square of each one's error; the mix's is one."""
     mix = spectra.sum(dim=1)
-    with torch.autocast(spectra.device.type, torch.bfloat16, enabled=_has_bfloat16(spectra.device)):
+    with mixed_precision(spectra.device.type):
         shares: torch.Tensor = network.masks(mix.abs())
     found = shares[:, :, network.band_of_bin, :, None] * torch.view_as_real(mix)[:, None]
     error = 2 * (found - torch.view_as_real(spectra)).square().mean(dim=(2, 3, 4)) / network.taper.square().sum()
     mean: torch.Tensor = (error + LEAST_ERROR).sqrt().mean()
     return mean
-
-
-def _has_bfloat16(device: torch.device) -> bool:
-    """Whether these half numbers are quicker there; a processor that has none takes thirty times as long for them."""
-    return device.type == "cuda" or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
 class _Examples(IterableDataset[tuple[torch.Tensor, list[int]]]):

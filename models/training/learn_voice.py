@@ -26,7 +26,7 @@ from safetensors.torch import load_file
 
 from models import voice, voice_card
 from models.training import plot, voices
-from models.training.learn import curves_path, follow, nt_xent, rate
+from models.training.learn import curves_path, follow, mixed_precision, nt_xent, rate
 from models.training.voices import Heard
 from models.training.wear import Wear, stretched, worn
 from models.training.weights import sign, write
@@ -98,7 +98,7 @@ def learn(folder: Path, out: Path, recipe: Recipe = RECIPE, *, seed: int = 1, va
     began, losses = time.monotonic(), []
     for step in range(1, recipe.steps + 1):
         windows, labels = draw(corpus, left, recipe, CARD.hearing, rng)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with mixed_precision("cpu"):
             latents = network(torch.from_numpy(windows))
         loss = nt_xent(latents.float(), torch.from_numpy(labels), recipe.temperature)
         optimiser.zero_grad()

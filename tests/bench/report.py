@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from llvmlite.binding import get_host_cpu_name
+
 RESULTS = Path(__file__).with_name("results")
 Cell = str | float | None
 
@@ -54,6 +56,7 @@ def circumstances(command: str) -> dict[str, Any]:
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
         "command": command,
         "machine": {
+            "processor": get_host_cpu_name(),  # its kind, by which it is known what vectors it has
             "cores": os.cpu_count(),
             "memory_gib": round(memory_bytes / 2**30, 1),
             "python": platform.python_version(),

@@ -123,3 +123,12 @@ def test_the_loss_knows_friends_from_strangers() -> None:
     assert float(learn.nt_xent(mixed, labels, 0.1)) > 5
     random = torch.nn.functional.normalize(torch.randn(64, 128, generator=torch.Generator().manual_seed(1)), dim=1)
     assert float(learn.nt_xent(random, torch.arange(64) // 2, 1.0)) == pytest.approx(np.log(63), abs=0.2)
+
+
+@pytest.mark.parametrize(("capable", "kept"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_half_numbers_are_used_where_the_processor_has_them(
+    monkeypatch: pytest.MonkeyPatch, capable: bool, kept: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": capable})
+    with learn.mixed_precision("cpu"):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == kept

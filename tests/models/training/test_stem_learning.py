@@ -189,6 +189,23 @@ def test_one_step_moves_every_parameter():
     assert all(one.grad is None for one in network.parameters())
 
 
+def test_a_step_of_a_matrix_is_muons():
+    generator = torch.Generator().manual_seed(0)
+    theirs = torch.nn.Parameter(torch.randn(24, 40, generator=generator))
+    ours = torch.nn.Sequential(torch.nn.Linear(40, 24, bias=True))
+    ours[0].weight.data.copy_(theirs.data)
+    muon = torch.optim.Muon([theirs], 1e-2, weight_decay=learn_stems.WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw")
+    optimiser = learn_stems.Optimiser(ours, 1e-2)
+    before = theirs.detach().clone()
+    for _ in range(3):
+        theirs.grad = torch.randn(24, 40, generator=generator)
+        ours[0].weight.grad = theirs.grad.clone()
+        muon.step()
+        optimiser.step(1.0)
+    moved = (theirs.detach() - before).norm()
+    assert (ours[0].weight.detach() - theirs.detach()).norm() < 0.02 * moved, "its own has 8 bits of mantissa"
+
+
 def test_twenty_steps_tell_registers_apart_and_a_second_run_goes_on(shards, tmp_path, monkeypatch):
     monkeypatch.setattr(learn_stems, "BATCH", 2)
     monkeypatch.setattr(learn_stems, "SEGMENT_S", 1.0)
