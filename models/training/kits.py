@@ -82,7 +82,7 @@ def _sorted(named: Iterable[tuple[str, Path]]) -> dict[str, tuple[Path, ...]]:
 def _readable(path: Path) -> bool:
     """Whether it is there and sound: one of LMMS's in Debian 12 is neither Ogg nor a WAV file."""
     try:
-        return soundfile.info(path).frames > 0
+        return bool(soundfile.info(path).frames)
     except soundfile.LibsndfileError:
         return False
 

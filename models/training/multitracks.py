@@ -117,9 +117,13 @@ def track(composition: Composition, split: str, seed: int, folder: Path, kind: s
     if kind == "sung":
         dry["vocals"] = _voices(lead, split, rng, folder)
     elif kind == "spoken":
-        spoken = [variant for variant in VARIANTS if variant in singing.SPEAKERS[VOICES_OF[split]]]
-        dry["vocals"] = speech(round(DURATION_S * RATE_HZ), RATE_HZ, rng, spoken)
+        dry["vocals"] = speech(round(DURATION_S * RATE_HZ), RATE_HZ, rng, speakers(split))
     return _balanced({source: _produced(source, samples, rng) for source, samples in dry.items()}, rng)
+
+
+def speakers(split: str) -> list[str]:
+    """Who of `speech` talks in a split: those of its singers."""
+    return [variant for variant in VARIANTS if variant in singing.SPEAKERS[VOICES_OF[split]]]
 
 
 def _played(performance: Performance, split: str, rng: np.random.Generator, *, with_lead: bool) -> dict[str, Samples]:

@@ -15,6 +15,7 @@ from scipy.signal import butter, correlate, fftconvolve, sosfilt
 
 from models.audio.decode import decode
 from models.audio.flac import mono
+from models.training import multitracks
 from models.training.speech import speech
 from tests.quality.changes import RATE_HZ, Samples, mp3
 
@@ -71,7 +72,7 @@ def talk(level_db: float) -> Step:
     """Somebody talks over it, `level_db` louder than the music while he does."""
 
     def step(samples: Samples, rng: np.random.Generator) -> Samples:
-        voice = speech(len(samples), RATE_HZ, rng)
+        voice = speech(len(samples), RATE_HZ, rng, multitracks.speakers("test"))  # who the separator does not know
         loud = np.sqrt(np.mean(np.square(voice[voice != 0])))
         gain = np.sqrt(np.mean(np.square(samples))) / loud * 10 ** (level_db / 20)
         return np.asarray(samples + gain * voice, np.float32)

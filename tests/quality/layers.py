@@ -26,9 +26,9 @@ from models.hear import separate_track
 from models.latents import latents
 from models.layers import compare_layers
 from models.stems import PITCHED, STEMS
-from models.training import corpus, multitracks, singing
+from models.training import corpus, multitracks
 from models.training.__main__ import cache_folder
-from models.training.speech import VARIANTS, speech
+from models.training.speech import speech
 from models.verdict import Features, compare_many
 from streams import cards
 from tests.bench import report
@@ -44,9 +44,6 @@ SUNG_SHARE = (0.08, 0.5)  # of a song that is sung in part
 SPEECH_DB = (0.0, -6.0)  # of the music under the speech
 SEED = 20_261_121
 VOCALS = STEMS.index("vocals")
-HELD_OUT = [
-    variant for variant in VARIANTS if variant in singing.SPEAKERS["test"]
-]  # not learned from since shards of version 3
 
 
 def measure() -> dict[str, Any]:
@@ -195,7 +192,7 @@ def under_speech(card: Card) -> dict[str, Any]:
 
 
 def _talked_over(music: Samples, level_db: float, rng: np.random.Generator) -> Samples:
-    talk = speech(len(music), RATE_HZ, rng, HELD_OUT)
+    talk = speech(len(music), RATE_HZ, rng, multitracks.speakers("test"))
     loud = np.sqrt(np.mean(np.square(talk[talk != 0])))
     gain = np.sqrt(np.mean(np.square(music))) / loud / 10 ** (level_db / 20)
     both = music + np.float32(gain) * talk

@@ -40,6 +40,7 @@ Separate = Callable[[Samples, Stems], Stems]  # from the mix; the truth is for t
 HEARD_S = 20.0  # of each synthetic track
 SHARDS = range(3)  # of the first alone, 33 tracks with all stems, the mean has a standard error of 0.36 dB
 DRAWS = 2_000
+PARTS = ("synthetic", "openmsx")
 PIECES = 16
 HELD_OUT_FONT = openmsx.FONTS[1]  # TimGM6mb: never learned from
 BASSES = range(32, 40)  # General MIDI's
@@ -58,7 +59,11 @@ def measure() -> dict[str, Any]:
     }
     shards, pieces = [synthetic(shard) for shard in SHARDS], played()
     sung = [track for shard in shards for track in shard]
-    figures: dict[str, Any] = {"synthetic_tracks": len(sung), "openmsx_pieces": len(pieces), "systems": {}}
+    figures: dict[str, Any] = {
+        "synthetic_tracks": len(sung),
+        "openmsx_tracks": len(pieces),
+        "systems": {},
+    }
     for name, system in systems.items():
         sys.stderr.write(f"{name}\n")
         reached = [[_sdr(system, track) for track in shard] for shard in shards]
@@ -242,15 +247,9 @@ def _rms(samples: Samples) -> float:
 
 
 def _tell(figures: Mapping[str, Any], card: SeparatorCard) -> None:
-    rows = [
-        [
-            name,
-            *(f"{row[part].get(stem, np.nan):.1f}" for part in ("synthetic", "openmsx") for stem in (*STEMS, "mean")),
-        ]
-        for name, row in figures["systems"].items()
-    ]
-    header = ["system", *STEMS, "mean", *(f"OpenMSX {stem}" for stem in (*STEMS, "mean"))]
-    report.table(f"SDR in dB, {figures['synthetic_tracks']} tracks, {figures['openmsx_pieces']} pieces", header, rows)
+    for part in PARTS:
+        rows = [[name, *(row[part].get(stem) for stem in (*STEMS, "mean"))] for name, row in figures["systems"].items()]
+        report.table(f"SDR in dB, {part}, {figures[f'{part}_tracks']} tracks", ["system", *STEMS, "mean"], rows)
     for name, row in figures["systems"].items():
         each = ", ".join(f"{mean:.2f}" for mean in row["synthetic_by_shard"])
         print(f"{name}: mean {row['synthetic']['mean']:.2f} ± {row['synthetic_standard_error']:.2f}, by shard {each}")
