@@ -1,9 +1,9 @@
 """Multitracks: what a separator learns from, as shards of stems on disk: drums, bass, other and vocals, produced apart.
 
 A track is a performance whose lead is sung, or played, or talked over; in the training split some of its instruments
-are a soundfont's, others the synthesiser's, and some of its drums recorded ones. Each stem has an
-equaliser, a room, a compressor and now and then a distortion of its own. A shard is one seed; any range can be rendered
-alone and gives the same bytes. They live in the user's cache and are rebuilt by command.
+are a soundfont's, others the synthesiser's, and some of its drums recorded ones. Each stem has an equaliser, a room, a
+compressor and now and then a distortion of its own. A shard is one seed; any range can be rendered alone and gives the
+same bytes. They live in the user's cache and are rebuilt by command.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.stems import STEMS
-from models.training import arrange, corpus, kits, singing, sound, synthesiser
-from models.training.arrange import perform
+from models.training import corpus, kits, singing, sound, synthesiser
+from models.training.arrange import FONTS, perform
 from models.training.composition import Composition
 from models.training.performance import Part, Performance, Production
 from models.training.production import Samples, produce, rms
@@ -30,8 +30,8 @@ from models.training.speech import VARIANTS, speech
 VERSION = 4  # rises when a track of the same seed changes: shards of others are not used
 RATE_HZ = 22_050
 DURATION_S = 30.0
-FONTS_OF = {  # those of one split share no sample with those of another
-    "train": (*arrange.FONTS, "freepats", "OPL-3_FM_128M"),
+FONTS_OF = {  # nothing is learned from what validates, nor from what judges
+    "train": (*FONTS, "freepats", "OPL-3_FM_128M"),
     "validation": ("sonivox",),
     "test": ("TimGM6mb",),
 }
