@@ -255,8 +255,8 @@ def _unmatched_s(told: Finding, duration_s: float) -> tuple[tuple[float, float],
     if told.verdict in UNPROVEN:
         return ()
     layered = told.found.layered
-    proven = {} if layered is None or layered.verdict in UNPROVEN else layered.found
-    windows = [(run.query_start_s, run.query_end_s) for one in proven.values() for run in one.evidence]
+    proven = [] if layered is None else [one for one in layered.judged.values() if one.verdict not in UNPROVEN]
+    windows = [(run.query_start_s, run.query_end_s) for one in proven for run in one.evidence]
     landmarks = [(run.query_start_s, run.query_end_s) for run in told.found.recordings]
     melodies = [(one.match.query_start_s, one.match.query_end_s) for one in told.shared]
     reached = landmarks or windows or melodies

@@ -53,6 +53,11 @@ class Layered:
     def best(self) -> Comparison:
         return self.found[self.layer]
 
+    @property
+    def judged(self) -> dict[str, Comparison]:
+        """The layers that speak: on the mix's scale, and heard for long enough on both sides."""
+        return _judged(self.found, self.seldom)
+
 
 def compare_layers(
     query: Mapping[str, Features],
@@ -112,9 +117,8 @@ def has(side: Mapping[str, Features], layer: str) -> bool:
 def together(
     found: Mapping[str, Comparison], missing: Mapping[str, tuple[str, ...]], seldom: tuple[str, ...] = ()
 ) -> Layered:
-    """What the comparisons of several layers come to; judged are those on the mix's scale that are not `seldom`."""
-    scale = found["full_audio"].metric
-    judged = {layer: told for layer, told in found.items() if told.metric == scale and layer not in seldom}
+    """What the comparisons of several layers come to."""
+    judged = _judged(found, seldom)
     strongest = max((told.verdict for told in judged.values()), key=VERDICTS.index)
     proving = [name for name, told in judged.items() if told.verdict == strongest]
     layer = "full_audio" if "full_audio" in proving else max(proving, key=lambda name: judged[name].score)
@@ -127,6 +131,11 @@ def together(
         missing=missing,
         seldom=seldom,
     )
+
+
+def _judged(found: Mapping[str, Comparison], seldom: tuple[str, ...]) -> dict[str, Comparison]:
+    scale = found["full_audio"].metric
+    return {layer: told for layer, told in found.items() if told.metric == scale and layer not in seldom}
 
 
 def _heard(side: Mapping[str, Features], layer: str) -> float:

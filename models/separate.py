@@ -45,7 +45,7 @@ def separate(samples: Samples, rate_hz: int, card: SeparatorCard, folder: Path =
     model = load_model(card, folder)
     mix = _fitted(samples, rate_hz, card)
     stems = np.zeros((len(model.sources), *mix.shape), np.float32)
-    middle = mix.mean(axis=1) if len(mix) else np.zeros(1, np.float32)
+    middle = mono(mix) if len(mix) else np.zeros(1, np.float32)
     mean, deviation = float(middle.mean()), float(middle.std())
     if deviation > LEAST_DEVIATION:
         _fill(stems, mix, mean, deviation, model)

@@ -244,8 +244,8 @@ def _depth_faults(depth: str, stem_types: Collection[str]) -> list[Fault]:
     faults = []
     if depth not in DEPTHS:
         faults.append(_fault("depth", f"'{depth}' is no depth; depths are {', '.join(DEPTHS)}"))
-    elif depth == "stem_section" and set(stem_types) == {"drums"}:
-        faults.append(_fault("stem_types", "drums have no harmony that sections are told by: name another stem"))
+    elif depth == "stem_section" and "drums" in stem_types:
+        faults.append(_fault("stem_types", "drums have no harmony that sections are told by: name other stems"))
     if not stem_types or not set(stem_types) <= set(STEM_TYPES):
         faults.append(_fault("stem_types", f"must name at least one of {', '.join(STEM_TYPES)}, and no other"))
     return faults

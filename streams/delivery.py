@@ -293,7 +293,8 @@ def _is_lost(work: Work, audio: Audio) -> bool:
     request = request_of(work)
     if isinstance(request, SearchRequest):  # a query or a candidate that cannot be heard ends its search
         return bool(audio.failed.keys() - pipeline.AUXILIARY)
-    return all(set(pipeline.TASKS[task]) & set(audio.failed) for task in request.tasks)
+    lost = audio.failed.keys() - pipeline.AUXILIARY
+    return all(lost.intersection(pipeline.TASKS[task]) for task in request.tasks)
 
 
 def _defect(stage: str, error: Exception) -> Defect:

@@ -142,7 +142,7 @@ class Heavy:
 
 
 def _lost(function: Callable[..., Any], fact: str, code: str) -> ChildLost:
-    remedy = "look at the file; when it is a sound one, raise the limit or replay the dead letter"
+    remedy = "look at the file; when it is a sound one, cut it into shorter ones or replay the dead letter"
     return ChildLost(f"{function.__name__} {fact}", remedy, code=code)
 
 

@@ -27,7 +27,6 @@ from streams.artifacts import unpack, unpack_structure
 from streams.match_blocks import motif_blocks, section_blocks
 from streams.records import Evidence, LayerScores, Match
 
-STEM_LAYERS = ("vocals", "bass", "drums", "other")
 BLOCKS = {"vocals": "vocal"}  # how the contract's block of a layer begins, where not with the layer's own name
 WINDOW_SIMILARITIES_MAX = 250_000  # entries that a verbose answer may hold (contract, A6)
 
@@ -144,6 +143,7 @@ def describe(rank: int, candidate: Candidate, told: Finding, card: Card) -> tupl
     if forms:
         blocks |= section_blocks(forms)
     missing = {} if layered is None or not any(layered.missing.values()) else dict(layered.missing)
+    unjudged = [] if layered is None else [layer for layer in layered.found if layer not in layered.judged]
     document = {
         "id": candidate.uri,
         "score": score,
@@ -165,6 +165,7 @@ def describe(rank: int, candidate: Candidate, told: Finding, card: Card) -> tupl
         "counter_evidence": [_unmatched(first, last) for first, last in told.unmatched_s],
         **({"why": told.why} if told.why else {}),
         **({"missing_layers": missing} if missing else {}),
+        **({"unjudged_layers": unjudged} if unjudged else {}),
         "metadata": dict(candidate.metadata),
         **blocks,
     }
@@ -232,8 +233,8 @@ def _transform(heard: Heard, layer: str) -> NDArray[np.uint8] | None:
 
 
 def _evidences(told: Finding) -> tuple[Evidence, ...]:
-    """Of every layer, strongest first; sections tell where, once something else has proven a relation."""
-    by_windows = {} if told.found.layered is None else told.found.layered.found
+    """Of every judged layer, strongest first; sections tell where, once something else has proven a relation."""
+    by_windows = {} if told.found.layered is None else told.found.layered.judged
     found = [_evidence(layer, course) for layer, one in by_windows.items() for course in one.evidence]
     found += [_recording(one, proven=one in told.proven) for one in told.found.recordings]
     found += [_melody(one) for one in told.shared]
@@ -267,7 +268,7 @@ def _evidence(layer: str, found: Alignment) -> Evidence:
         candidate_start_s=round(found.candidate_start_s, 3),
         candidate_end_s=round(found.candidate_end_s, 3),
         layer=layer,
-        stem=layer if layer in STEM_LAYERS else None,
+        stem=_stem(layer),
         score=round(found.score, 3),
         tempo_ratio=round(found.tempo_ratio, 3),
         transposition_semitones=found.transposition_semitones,
@@ -303,7 +304,7 @@ def _melody(found: SharedMelody) -> Evidence:
         candidate_start_s=round(told.candidate_start_s, 3),
         candidate_end_s=round(told.candidate_end_s, 3),
         layer=MOTIF,
-        stem=found.layer if found.layer != "full_audio" else None,
+        stem=_stem(found.layer),
         score=round(told.similarity, 3),
         tempo_ratio=round(told.tempo_ratio, 3),
         transposition_semitones=told.transposition_semitones,
@@ -318,13 +319,17 @@ def _sections(layer: str, form: Form) -> tuple[Evidence, ...]:
             candidate_start_s=round(form.candidate[told.candidate_index].start_s, 3),
             candidate_end_s=round(form.candidate[told.candidate_index].end_s, 3),
             layer=SECTION,
-            stem=layer if layer in STEM_LAYERS else None,
+            stem=_stem(layer),
             score=round(told.similarity, 3),
             tempo_ratio=round(told.tempo_ratio, 3),
             transposition_semitones=told.transposition_semitones,
         )
         for told in form.matches
     )
+
+
+def _stem(layer: str) -> str | None:
+    return None if layer == "full_audio" else layer
 
 
 def _unmatched(first_s: float, last_s: float) -> dict[str, Any]:

@@ -37,9 +37,7 @@ async def shared_melodies(
     stage: StageContext, query: Query, candidates: Sequence[Candidate]
 ) -> dict[str, tuple[SharedMelody, ...]]:
     """What is shared with each candidate that shares anything, the strongest first, by its audio id."""
-    mine = await _packed_of(stage, query.audio_id)
-    if mine is None:
-        return {}
+    mine = {kind: await stage.load(query.audio_id, kind) for kind in KINDS}
     if stage.work.dataset_id is None:
         (candidate,) = candidates
         found = await melodies_with(stage, query, candidate)
@@ -68,6 +66,12 @@ async def melodies_with(stage: StageContext, query: Query, candidate: Candidate)
         return None
     durations_s = query.heard.duration_s, candidate.duration_s
     return await stage.heavy(share, mine, theirs, durations_s, None)
+
+
+async def has_melodies(stage: StageContext, candidate: Candidate) -> bool:
+    """Whether a candidate's melodies are stored, by today's `cards.MELODY` and the dataset's separator."""
+    names = [stage.name(candidate.audio_id, kind) for kind in KINDS]
+    return all([await stage.blobs.exists(name) for name in names])
 
 
 def look_up(query: Packed, where: Where, listed: Collection[str], query_s: float) -> list[Guesses]:

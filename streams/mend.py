@@ -112,7 +112,7 @@ async def _mend_vectors(dataset: Pinned, kind: str, stores: Stores, done: _Done,
         try:
             latents = unpack(await stores.blobs.get(artifact_name(row.tenant, row.audio_id, kind, version)))
         except BlobMissing:
-            done.lost.add(row.track_id)
+            done.lost |= set() if kind in pipeline.AUXILIARY else {row.track_id}
             continue
         if held.get(row.track_id, 0) != len(latents.array):
             await stores.vectors.upsert(collection, row.track_id, latents.array, latents.starts_s)

@@ -163,7 +163,7 @@ SEPARATOR = "separator"  # under which a dataset's separator is pinned, beside i
 PROFILES = ("search", "comprehensive1")
 INDEXED = (*LAYERS.values(), "voice")  # the kinds whose rows are vectors in the index
 POSTED = ("fingerprint", "motif")  # the kinds of which postings are made
-AUXILIARY = frozenset({"fingerprint", "stem_fingerprint"})  # without which a search still has something to compare
+AUXILIARY = frozenset({"fingerprint", "stem_fingerprint", "voice"})  # without which there is something to compare
 OUTCOMES = frozenset({"index", "result"})  # the kinds that end a work: not artifacts of an audio
 
 
@@ -210,6 +210,11 @@ def needed_by_search(depth: Depth, stem_types: Iterable[str]) -> tuple[frozenset
 def separates(wanted: Iterable[str]) -> bool:
     """Whether a separator is needed for any of these kinds."""
     return bool(missing(wanted, (), ()) & set(made_by("separate")))
+
+
+def tasks_with_stems() -> frozenset[str]:
+    """The tasks that need a separator."""
+    return frozenset(task for task, kinds in TASKS.items() if separates(kinds))
 
 
 def bringing(kind: str) -> frozenset[str]:

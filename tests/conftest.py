@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `-n`, a file's tests stay together, and so do all that share the one running home."""
     for item in items:
         shares_home = "home" in getattr(item, "fixturenames", ()) and "live" in item.path.parts
-        item.add_marker(pytest.mark.xdist_group("home" if shares_home else item.path.as_posix()))
+        item.add_marker(pytest.mark.xdist_group("home" if shares_home else item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(autouse=True)

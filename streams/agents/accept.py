@@ -43,7 +43,8 @@ async def accept_upload(upload: Upload, stage: StageContext) -> None:
     separator = cards.current_separator(stage.settings.separator).model_version
     wanted = pipeline.wanted_by_ingest(tasks)
     if pipeline.separates(wanted):
-        separator = await stage.catalogue.pin(dataset.dataset_id, pipeline.SEPARATOR, separator)
+        until = pipeline.tasks_with_stems()
+        separator = await stage.catalogue.pin(dataset.dataset_id, pipeline.SEPARATOR, separator, until=until)
     if upload.webhook_url:
         stage.say(_progress(upload, upload.job, warnings=(NO_WEBHOOKS,)), "progress")
     work = _work(

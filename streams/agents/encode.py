@@ -28,10 +28,10 @@ async def encode(audio: Audio, stage: StageContext) -> None:
         for layer in pitched:
             windows = await stage.heavy(latents, cqts[PITCHED.index(layer)], stage.card)
             await stage.store(audio, f"stem_{layer}", pack_windows(windows, stage.card.hearing))
-    if "voice" in stage.todo:
-        await stage.store(audio, "voice", await _heard_as(audio, stage, "vocals", voice_card.load(), encode_voice))
     if "stem_drums" in stage.todo:
         await stage.store(audio, "stem_drums", await _heard_as(audio, stage, "drums", rhythm_card.load(), encode_drums))
+    if "voice" in stage.todo:  # last: what fails of it leaves the rest as made
+        await stage.store(audio, "voice", await _heard_as(audio, stage, "vocals", voice_card.load(), encode_voice))
 
 
 async def _encode_mix(audio: Audio, stage: StageContext) -> None:

@@ -7,6 +7,7 @@ rebuilds the index meanwhile either finds the row or comes before what is indexe
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from streams import cards, pipeline
 from streams.ids import track_id
@@ -22,7 +23,8 @@ async def index(stage: StageContext) -> None:
     assert isinstance(upload, Upload)
     assert work.dataset_id is not None
     (audio,) = work.audios
-    done = tuple(task for task in upload.tasks if set(pipeline.TASKS[task]) <= set(audio.present))
+    made = pipeline.AUXILIARY.union(audio.present)
+    done = tuple(task for task in upload.tasks if made.issuperset(pipeline.TASKS[task]))
     failed = {task: _why(task, audio.failed) for task in upload.tasks if task not in done}
     unexplained = pipeline.AUXILIARY & {kind for kind, why in audio.failed.items() if why not in failed.values()}
     failed |= {kind: audio.failed[kind] for kind in unexplained}
@@ -43,9 +45,12 @@ async def index(stage: StageContext) -> None:
     )
     known = await stage.catalogue.has_tasks(row.dataset_id, row.track_id, work.encoder_type, done, work.model_version)
     if not known:
-        pinned = await stage.catalogue.add_track(row, work.encoder_type, done, work.model_version)
-        if pinned != work.model_version:
-            stage.send_on(_for_version(pinned, work))
+        versions: dict[str, str] = {work.encoder_type: work.model_version}
+        if pipeline.tasks_with_stems().intersection(done):
+            versions[pipeline.SEPARATOR] = work.separator
+        pinned = await stage.catalogue.add_track(row, work.encoder_type, done, versions)
+        if pinned != versions:
+            stage.send_on(_for_versions(pinned, stage))
             return
     await _put_vectors(stage, row, audio)
     await _put_postings(stage, row, audio)
@@ -65,14 +70,15 @@ async def index(stage: StageContext) -> None:
     )
 
 
-def _for_version(model_version: str, work: Work) -> Work:
-    """The same work, for a dataset that was switched to another model version while it was on its way."""
-    shared = {artifact.kind for artifact in pipeline.ARTIFACTS if "encoder" not in artifact.version}
-    audios = tuple(
-        audio.model_copy(update={"present": tuple(kind for kind in audio.present if kind in shared)})
-        for audio in work.audios
-    )
-    return work.model_copy(update={"model_version": model_version, "audios": audios})
+def _for_versions(pinned: Mapping[str, str], stage: StageContext) -> Work:
+    """The same work, for a dataset that was moved to another encoder or separator while it was on its way."""
+    work = stage.work
+    moved = {"model_version": pinned[work.encoder_type], "separator": pinned.get(pipeline.SEPARATOR, work.separator)}
+    anew = work.model_copy(update=moved)
+    name, former = stage.of(anew).name, stage.name
+    (audio,) = work.audios
+    shared = tuple(kind for kind in audio.present if name(audio.audio_id, kind) == former(audio.audio_id, kind))
+    return anew.model_copy(update={"audios": (audio.model_copy(update={"present": shared}),)})
 
 
 async def _put_vectors(stage: StageContext, row: TrackRow, audio: Audio) -> None:

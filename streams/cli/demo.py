@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streams.cli.ingest import ingest_all, summary
-from streams.cli.matches import filename, moved, show
+from streams.cli.matches import carrying, filename, moved, show
 from streams.cli.search import answer
 from streams.errors import Invalid, SoundtraceError
 
@@ -178,7 +178,7 @@ def _ask(at: Server, question: Question) -> bool:
     for entry in entries:
         for match in entry["matches"]:
             asked = f"{filename(entry['query_audio_id'])} ↔ " if question.source else ""
-            where, transposition, tempo = moved(next(iter(match["evidence"]), None))
+            where, transposition, tempo = moved(carrying(match))
             told = f"{match['payload']['filename']}, {match['verdict']}, score {match['score']:.3f}"
             typer.echo(f"  answered  {asked}{told}, {where}, transposition {transposition}, tempo {tempo}")
     typer.echo(f"  judged    {question.judge(entries)}, after {took_s:.1f} s")

@@ -11,11 +11,15 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from streams.cli.output import AsJson, document, table
 from streams.errors import SoundtraceError
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
 
 PYTHON, JAVA = (3, 11), 17
 FREE_BYTES = 2 * 1024**3  # the broker alone keeps up to a few hundred megabytes
@@ -79,12 +83,26 @@ def _home() -> Iterator[Finding]:
     free = shutil.disk_usage(there).free
     room = f"make room, {FREE_BYTES / 1e9:.0f} GB at least, or set SOUNDTRACE_HOME to another disk"
     yield _judged("disk", f"{free / 1e9:.1f} GB free", free >= FREE_BYTES, room)
+    yield _separator(settings)
     if supervisor_pid(home):
         yield from _running(home.path)
     elif ports := home.ports():
         yield from _ports(ports)
     else:
         yield Finding("services", "none runs here")
+
+
+def _separator(settings: Settings) -> Finding:
+    from models import separators
+    from models.errors import WrongWeights
+    from streams import cards
+
+    card = cards.current_separator(settings.separator)
+    try:
+        separators.verified(card, cards.weights_folder(card, settings))
+    except WrongWeights as error:
+        return Finding("separator", error.message, error.remedy)
+    return Finding("separator", f"{card.model_version}, its weights are there")
 
 
 def _running(home: Path) -> Iterator[Finding]:

@@ -21,14 +21,20 @@ def show(entries: Iterable[Mapping[str, Any]], *, every_evidence: bool = False) 
 
 
 def rows(entry: Mapping[str, Any], every_evidence: bool = False) -> Iterator[Row]:
-    """One row per match, or per evidence of it."""
+    """One row per match, with the strongest evidence of the layer that carries it, or one per evidence."""
     query = filename(entry["query_audio_id"])
     for match in entry["matches"]:
-        evidences = match.get("evidence") or [None]
-        for evidence in evidences if every_evidence else evidences[:1]:
+        evidences = match.get("evidence") or []
+        for evidence in evidences if every_evidence and evidences else [carrying(match)]:
             shown = {**match["payload"], "score": match["score"], **(evidence or {} if every_evidence else {})}
             told = query, shown["filename"], f"{shown['score']:.3f}", match["verdict"], shown["layer"]
             yield (*told, *moved(evidence))
+
+
+def carrying(match: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The strongest evidence of the layer that carries a match; None where that has none."""
+    evidences = match.get("evidence") or []
+    return next((one for one in evidences if one["layer"] == match["payload"]["layer"]), None)
 
 
 def moved(evidence: Mapping[str, Any] | None) -> tuple[str, str, str]:

@@ -95,6 +95,8 @@ def small_print(match: Mapping[str, Any], card: Card) -> str:
     lines += [
         f"Not compared, as the {side} has none: {', '.join(layers)}." for side, layers in missing.items() if layers
     ]
+    if unjudged := match.get("unjudged_layers"):
+        lines.append(f"Compared and not judged: {', '.join(unjudged)}.")
     said = "".join(f"<p>{escape(plain(line))}</p>" for line in lines if line)
     limits = "".join(f"<li>{escape(plain(limit))}</li>" for limit in card.limits)
     return (

@@ -178,14 +178,25 @@ class Catalogue:
             for row in found
         ]
 
-    async def pin(self, dataset_id: str, encoder_type: str, model_version: str) -> str:
-        """The model version a dataset keeps for an encoder type: the given one where none is pinned yet."""
+    async def pin(self, dataset_id: str, encoder_type: str, model_version: str, *, until: Collection[str] = ()) -> str:
+        """The model version a dataset keeps for an encoder type: the given one where none is pinned yet.
+
+        Args:
+            until: tasks. While the dataset has no track with one of them, what is pinned gives way: nothing was made
+                by it that anybody could find.
+        """
         values = {"dataset_id": dataset_id, "encoder_type": encoder_type, "model_version": model_version}
-        if (held := await self.pinned_to(dataset_id, encoder_type)) is not None:
+        held = await self.pinned_to(dataset_id, encoder_type)
+        if held == model_version or (held is not None and not until):
             return held
+        tasks, pins = tables.track_tasks.c, tables.pins.c
+        made = select(tasks.task).where(tasks.dataset_id == dataset_id, tasks.task.in_(until)).limit(1)
         async with self.database.write() as connection:
             await connection.execute(insert(connection, tables.pins).values(values).on_conflict_do_nothing())
-        return await self.pinned_to(dataset_id, encoder_type) or model_version
+            if until and (await connection.execute(made)).first() is None:
+                mine = and_(pins.dataset_id == dataset_id, pins.encoder_type == encoder_type)
+                await connection.execute(update(tables.pins).where(mine).values(model_version=model_version))
+            return await _pin_of(connection, dataset_id, encoder_type) or model_version
 
     async def pinned_to(self, dataset_id: str, encoder_type: str) -> str | None:
         """The model version a dataset keeps for an encoder type; None before its first ingest of that type."""
@@ -257,11 +268,15 @@ class Catalogue:
 
     # ── tracks ──
 
-    async def add_track(self, track: TrackRow, encoder_type: str, tasks: Iterable[str], model_version: str) -> str:
+    async def add_track(
+        self, track: TrackRow, encoder_type: str, tasks: Iterable[str], versions: Mapping[str, str]
+    ) -> dict[str, str]:
         """Make a track, or more tasks of it, searchable. Idempotent; the first ingest's time and name stay.
 
-        Returns: the model version that the dataset is pinned to. When that is another one, nothing was changed: what
-            the other version needs must be made first.
+        Args:
+            versions: by which model versions it was made: of the encoder type, and of what else the dataset pins.
+        Returns: to which of these the dataset is pinned. When that are others, nothing was changed: what these need
+            must be made first.
         """
         values = {column.name: getattr(track, column.name) for column in tables.tracks.c}
         values["health"] = track.health.model_dump()
@@ -272,13 +287,15 @@ class Catalogue:
                 "track_id": track.track_id,
                 "encoder_type": encoder_type,
                 "task": task,
-                "model_version": model_version,
+                "model_version": versions[encoder_type],
             }
             for task in tasks
         ]
         async with self.database.write() as connection:
-            pinned = await _pin_of(connection, track.dataset_id, encoder_type) or model_version
-            if pinned != model_version:
+            pinned = {
+                what: await _pin_of(connection, track.dataset_id, what) or version for what, version in versions.items()
+            }
+            if pinned != versions:
                 return pinned
             await connection.execute(insert(connection, tables.tracks).values(values).on_conflict_do_nothing())
             statement = insert(connection, tables.track_tasks).values(rows)
@@ -288,7 +305,7 @@ class Catalogue:
                     index_elements=keys, set_={"model_version": statement.excluded.model_version}
                 )
             )
-        return model_version
+        return pinned
 
     async def has_tasks(
         self, dataset_id: str, track_id: str, encoder_type: str, tasks: Iterable[str], model_version: str

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from models import finding as told
+from models.align import Alignment
 from models.content import THRESHOLDS, thresholds
 from models.finding import Found, finding
 from models.fingerprint.recognise import Recording
@@ -44,6 +45,8 @@ MELODY = SharedMelody(
     commonness=0.01,
 )
 
+RUN = Alignment(0.5, 40.0, 8.0, 0, 1.0, 0.0, 20.0, 0.0, 20.0)
+
 
 def layered(verdict="no_relation", score=0.2, p_chance=0.5):
     why = None if verdict == "same_composition" else "They are no more alike than unrelated music is."
@@ -58,6 +61,14 @@ def test_windows_alone_speak_for_themselves():
     assert (one.verdict, one.layer, one.metric, one.score, one.p_chance) == (
         "same_composition", "full_audio", "agreement_qmax", 0.7, 1e-4,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("seldom", [(), ("vocals",)])
+def test_what_a_layer_proves_nothing_of_leaves_no_counterpart(seldom):
+    mix = replace(layered("same_composition", 0.7).best, evidence=(replace(RUN, query_start_s=0.0, query_end_s=20.0),))
+    voice = replace(layered("style_only", 0.3).best, evidence=(replace(RUN, query_start_s=30.0, query_end_s=60.0),))
+    both = Layered({"full_audio": mix, "vocals": voice}, "full_audio", "same_composition", 0.1, {}, seldom)
+    assert finding(Found(both), 60.0, 60.0).unmatched_s == ((20.0, 60.0),)
 
 
 def test_common_landmarks_are_a_recording_whatever_windows_say():

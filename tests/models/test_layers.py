@@ -83,6 +83,7 @@ def test_a_layer_that_a_side_hears_seldom_is_told_and_not_judged(heard, share):
         told = one(*(mix | {"vocals": voice} for mix, voice in zip(mixes, (query, candidate), strict=True)))
         assert set(told.found) == {"full_audio", "vocals"}
         assert told.seldom == (("vocals",) if share < layers.LEAST_HEARD else ())
+        assert set(told.judged) == {"full_audio", "vocals"}.difference(told.seldom)
         assert (told.p_chance == alone.p_chance) == (share < layers.LEAST_HEARD), "it is no look either"
         assert told.layer == "full_audio" or share > layers.LEAST_HEARD
 
@@ -111,6 +112,7 @@ def test_a_layer_without_strangers_of_its_own_is_told_and_not_judged_in_a_librar
     told = layers.together({"full_audio": normed, "vocals": vocals}, {})
     assert (told.layer, told.verdict) == ("full_audio", normed.verdict)
     assert "vocals" in told.found
+    assert set(told.judged) == {"full_audio"}
 
 
 def test_drums_are_told_and_never_speak(heard):
@@ -123,6 +125,9 @@ def test_drums_are_told_and_never_speak(heard):
 
 
 def test_the_same_bytes_are_the_same_whatever_the_layers_say(heard, silent):
-    told = one({"full_audio": heard["first"]}, {"full_audio": heard["other"]}, ("full_audio",))
+    sides = ({"full_audio": heard[name], "vocals": heard["first"], "bass": silent} for name in ("first", "other"))
+    told = replace(one(*sides, asked=("full_audio", "vocals", "bass")), seldom=("vocals",), voice_similarity=0.9)
     same = layers.identical(told, 30.0)
     assert (same.layer, same.best.score, same.verdict) == ("full_audio", 1.0, "same_composition")
+    assert (same.seldom, same.voice_similarity) == (("vocals",), 0.9)
+    assert same.missing == {"query": ("bass",), "candidate": ("bass",)}

@@ -179,6 +179,12 @@ def test_silence_has_silent_stems(own, hybrid, samples):
         assert max(np.abs(stem).max() for stem in stems.values()) < 1e-6
 
 
+def test_channels_that_cancel_each_other_are_no_silence(hybrid):
+    samples = np.stack([mix(2.0, HYBRID_HZ), -mix(2.0, HYBRID_HZ)], axis=1)
+    stems = separate(samples, HYBRID_HZ, *hybrid)
+    assert max(float(np.abs(stem).max()) for stem in stems.values()) > 0.01
+
+
 def test_nothing_at_all_has_stems_of_nothing(hybrid):
     stems = separate(np.zeros((0, 2), np.float32), OWN_HZ, *hybrid)
     assert {stem.shape for stem in stems.values()} == {(0, 2)}

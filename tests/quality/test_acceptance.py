@@ -50,10 +50,7 @@ def compared():
 
 
 there = shutil.which("fluidsynth") is not None
-pytestmark = [
-    pytest.mark.skipif(not there, reason="apt-get install fluidsynth timgm6mb-soundfont"),
-    pytest.mark.xdist_group("acceptance"),
-]
+pytestmark = pytest.mark.skipif(not there, reason="apt-get install fluidsynth timgm6mb-soundfont")
 
 
 def test_the_score_finds_more_than_harmony_alone():

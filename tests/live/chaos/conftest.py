@@ -1,4 +1,4 @@
-"""One machine for all scenarios, and what its inputs come to when nobody disturbs it."""
+"""One machine for all scenarios of a file, and what its inputs come to when nobody disturbs it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BLOBS_MEGABYTES = 256
 TRACKS = tuple(f"track-{number}" for number in range(12))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A home with sabotaged decoding, its blobs on a small disk of their own where we may mount one."""
     root = tmp_path_factory.mktemp("machine")
@@ -45,14 +45,14 @@ def _mount(folder: Path) -> bool:
     return os.geteuid() == 0 and subprocess.run(command, check=False).returncode == 0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def report(machine: Machine) -> Iterator[Report]:
     report = Report()
     yield report
     report.write()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def quiet(machine: Machine, report: Report) -> Mapping[str, Summary]:
     """How every input ends when nobody disturbs it."""
     calm = batch("quiet", machine.tracks, TRACKS)

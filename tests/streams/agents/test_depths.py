@@ -11,6 +11,7 @@ from models import separate as separation
 from streams import pipeline
 from streams.agents import match
 from streams.mend import Stores, mend
+from streams.records import SearchRequest, now
 from tests import signals
 from tests.quality.clips import clips
 from tests.streams.agents.test_stems import by_height
@@ -140,11 +141,37 @@ async def test_sections_are_told_with_letters_that_are_sure_to_a_degree_and_gues
     assert indexes == sorted(indexes), "in the order of both tracks"
 
 
-async def test_stems_that_have_no_harmony_have_no_sections(full):
-    fields = {"depth": "stem_section", "stem_types": ("drums", "bass")}
-    (result,) = await full.search("1:n", query_uri=full.uri("one"), candidate_dataset_name="demo", **fields)
-    (first, _) = await found(full, result)
-    assert set(first["stem_section_matches"]) == {"bass"}
+async def test_stems_that_have_no_harmony_have_no_sections(way):
+    uris = {"query_uri": way.uri("one"), "candidate_uri": way.uri("again")}
+    (letter,) = await way.run(
+        SearchRequest(
+            event_id="drums", tenant="acme", requested_at=now(), job_id="drums", search_type="1:1", **uris,
+            depth="stem_section", stem_types=("drums", "bass"),
+        )
+    )  # fmt: skip
+    assert (letter.status, letter.error.code) == ("failed", "validation-failed")
+    assert "drums have no harmony" in letter.error.message
+
+
+@pytest.mark.parametrize("lost", ["motif", "contour"])
+async def test_a_track_whose_melodies_are_not_stored_is_told_as_skipped(full, lost):
+    catalogue, blobs = full.resources.catalogue, full.resources.blobs
+    dataset = await catalogue.dataset_by_name("acme", "demo")
+    (track,) = [one for one in await catalogue.tracks("acme", dataset.dataset_id) if one.filename == "other.wav"]
+    (name,) = [name async for name in blobs.list("artifacts/") if f"/{track.audio_id}/{lost}-" in name]
+    await blobs.delete(name)
+    names = {"query_uri": full.uri("one"), "candidate_dataset_name": "demo"}
+    (result,) = await full.search("1:n", **names, depth="motif")
+    assert (result.candidates_compared, result.candidates_skipped) == (1, 1)
+    assert [match.filename for match in result.matches] == ["again.wav"]
+    (result,) = await full.search("1:n", "all", **names, **asked("comprehensive1"))
+    assert result.candidates_compared == 2, "by their windows"
+    told = {document["payload"]["filename"]: document for document in await found(full, result)}
+    assert "motif_matches" in told["again.wav"]
+    assert "motif_matches" not in told["other.wav"], "nobody looked"
+    each = await full.search("m:n", "each", query_dataset_name="demo", candidate_dataset_name="demo", depth="motif")
+    assert {one.status for one in each} == {"failed"}
+    assert each[0].error.remedy.startswith("ingest the dataset's files again")
 
 
 async def test_a_melody_in_another_key_and_tempo_is_found_and_placed(way, monkeypatch, inbox, unrecognised):

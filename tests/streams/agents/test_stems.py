@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models import hear
+from models import hear, layers, separators
 from models import separate as separation
 from streams import cards, codec
+from streams.mend import Stores, mend
 from streams.records import Job, Upload, now
 from streams.stores.vectors import Collection
 from tests import signals
@@ -280,6 +281,64 @@ async def test_a_dataset_keeps_the_separator_of_its_first_stems(way):
     await ingest(way, "sung1", "light_stem", dataset="newer")
     newer = await way.resources.catalogue.dataset_by_name("acme", "newer")
     assert await way.resources.catalogue.pinned_to(newer.dataset_id, "separator") == "htdemucs-955717e8"
+
+
+async def test_a_separator_that_made_nothing_is_kept_by_no_dataset(way, monkeypatch):
+    way.set(separator="htdemucs")
+    monkeypatch.setattr(
+        separation,
+        "separate",
+        lambda *_: separators.verified(separators.load("htdemucs"), way.resources.settings.models_folder),
+    )
+    failed = (await ingest(way, "sung0", "full_audio_latent", "light_stem"))[-1]
+    assert "no part of soundtrace" in failed.tasks_failed["light_stem"].message
+    way.set(separator="unet")
+    monkeypatch.setattr(separation, "separate", by_height)
+    assert (await ingest(way, "sung0", "light_stem"))[-1].tasks_done == ("light_stem",)
+
+
+async def test_a_track_on_its_way_follows_its_dataset_to_another_separator(way):
+    """Its stems were made by the one that was pinned first, and another was, before any of them could be found."""
+    way.set(separator="htdemucs")
+    pin = way.resources.catalogue.pin
+
+    async def moves(dataset_id, what, version, **how):
+        held = await pin(dataset_id, what, version, **how)
+        if what == "separator":
+            await pin(dataset_id, what, cards.current_separator("unet").model_version, **how)
+        return held
+
+    way.resources.catalogue.pin = moves
+    last = (await ingest(way, "sung0", "full_audio_latent", "light_stem"))[-1]
+    assert last.tasks_done == ("full_audio_latent", "light_stem")
+    assert way.passed.count("work.bulk.separate") == 2
+    way.resources.catalogue.pin = pin
+    result, (match,) = await search(way, "stems", "sung1", "light_stem")
+    assert (result.candidates_skipped, match["payload"]["layer"]) == (0, "vocals")
+
+
+async def test_a_voice_that_cannot_be_heard_takes_nothing_else_with_it(way, monkeypatch):
+    monkeypatch.setattr(hear, "voice", lambda *_: 1 / 0)
+    last = (await ingest(way, "sung0", "full_audio_latent", "light_stem", "stem_drums"))[-1]
+    assert last.tasks_done == ("full_audio_latent", "light_stem", "stem_drums")
+    assert set(last.tasks_failed) == {"voice"}
+    result, (match,) = await search(way, "stems", "sung1", "light_stem")
+    assert (result.status, match["payload"]["layer"]) == ("completed", "vocals")
+    assert "voice_similarity" not in match["vocal_latent_scores"]
+    resources = way.resources
+    stores = Stores(resources.catalogue, resources.vectors, resources.postings, resources.blobs)
+    assert (await mend(stores)).lost == ()
+
+
+async def test_a_layer_that_is_heard_seldom_is_named_and_gives_no_evidence(way, monkeypatch):
+    await ingest(way, "sung0", "full_audio_latent", "light_stem")
+    _, (judged,) = await search(way, "judged", "sung1", "light_stem")
+    assert "unjudged_layers" not in judged
+    assert {one["layer"] for one in judged["evidence"]} >= {"vocals"}
+    monkeypatch.setattr(layers, "_heard", lambda _, layer: float(layer == "full_audio"))
+    _, (told,) = await search(way, "seldom", "sung1", "light_stem")
+    assert told["unjudged_layers"] == ["vocals", "accompaniment"]
+    assert not {one["layer"] for one in told["evidence"]} & {"vocals", "accompaniment"}
 
 
 async def test_stems_of_two_separators_are_not_compared(way):

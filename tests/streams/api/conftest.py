@@ -115,7 +115,7 @@ class Api:
             tenant, dataset_id, track_id(dataset_id, content), content, uri, f"{content}.wav", 2.0, 22_050, 1,
             Health(), {},
         )  # fmt: skip
-        await self.catalogue.add_track(track, "type2", tasks, model_version)
+        await self.catalogue.add_track(track, "type2", tasks, {"type2": model_version})
 
     async def hears(self, *records: Record) -> None:
         """The read model learns what these records say, as the projector would."""

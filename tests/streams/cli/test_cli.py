@@ -12,6 +12,7 @@ import pytest
 
 from streams import cli, pipeline
 from streams.errors import Unavailable
+from streams.settings import settings
 from tests.streams.cli.conftest import Run
 from tests.streams.cli.fake_api import FakeApi
 
@@ -117,6 +118,17 @@ def test_doctor_names_what_is_missing_and_what_mends_it(run: Run, monkeypatch: p
     assert findings["Java"]["remedy"] == "install openjdk-17-jre-headless, or run ops/setup"
     assert findings["setpriv"]["remedy"] == "install util-linux 2.33 or later"
     assert findings["home"]["remedy"] is None
+
+
+def test_doctor_names_a_separator_that_was_not_fetched(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {one["name"]: one for one in json.loads(run("doctor", "--json").out)["findings"]}
+    assert told["separator"]["remedy"] is None
+    monkeypatch.setenv("SOUNDTRACE_SEPARATOR", "htdemucs")
+    settings.cache_clear()
+    ended = run("doctor", "--json")
+    told = {one["name"]: one for one in json.loads(ended.out)["findings"]}
+    assert ended.code == 1
+    assert "SOUNDTRACE_SEPARATOR=htdemucs soundtrace separate --fetch" in told["separator"]["remedy"]
 
 
 def test_replay_wants_to_be_told_which(run: Run) -> None:

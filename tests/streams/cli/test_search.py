@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.cli import matches
 from tests.streams.cli.conftest import Run
 from tests.streams.cli.fake_api import FakeApi
 
@@ -84,3 +85,18 @@ def test_what_is_neither_a_file_nor_a_blob_is_told(run: Run, api: FakeApi) -> No
     ended = run("search", "gone.wav", "--in", "music")
     assert ended.code == 2
     assert ended.err.startswith("soundtrace: 'gone.wav' is neither a file here nor a blob name: ")
+
+
+@pytest.mark.parametrize(("told", "where"), [(("vocals", "full_audio"), "2.0–4.0 s ↔ 2.0–4.0 s"), (("vocals",), "–")])
+def test_seconds_are_those_of_the_layer_that_carries_the_match(told: tuple[str, ...], where: str) -> None:
+    at_s = {"vocals": 1.0, "full_audio": 2.0}
+    moved = {"transposition_semitones": 0, "tempo_ratio": 1.0}
+    evidence = [
+        {"layer": layer, "query_start_s": at_s[layer], "query_end_s": 2 * at_s[layer], **moved}
+        | {"candidate_start_s": at_s[layer], "candidate_end_s": 2 * at_s[layer]}
+        for layer in told
+    ]
+    payload = {"filename": "b.wav", "layer": "full_audio"}
+    match = {"payload": payload, "score": 0.3, "verdict": "no_relation", "evidence": evidence}
+    (row,) = matches.rows({"query_audio_id": "a.wav", "matches": [match]})
+    assert row[5] == where

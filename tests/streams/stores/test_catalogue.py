@@ -1,5 +1,7 @@
 """The catalogue's promises, judged on memory and on a file alike."""
 
+from functools import partial
+
 import pytest
 
 from streams.errors import Conflict, NotFound
@@ -51,7 +53,7 @@ async def test_names_are_compared_after_unicode_composition(catalogue):
 
 async def test_what_belongs_to_another_tenant_answers_as_if_it_had_never_existed(catalogue):
     dataset = await catalogue.create_dataset("acme", "demo")
-    await catalogue.add_track(track(dataset), "type2", [TASK], "v0")
+    await catalogue.add_track(track(dataset), "type2", [TASK], {"type2": "v0"})
     await catalogue.add_blob(Blob("acme", "file:///t", "sha", "t", 1))
     for question in (
         catalogue.dataset("other", dataset.dataset_id),
@@ -66,7 +68,7 @@ async def test_what_belongs_to_another_tenant_answers_as_if_it_had_never_existed
 
 async def test_datasets_come_oldest_first_and_say_what_is_searchable_in_them(catalogue):
     made = [await catalogue.create_dataset("acme", name) for name in ("b", "a", "c")]
-    await catalogue.add_track(track(made[1]), "type2", [TASK], "v0")
+    await catalogue.add_track(track(made[1]), "type2", [TASK], {"type2": "v0"})
     listed = await catalogue.datasets("acme")
     assert {dataset.name for dataset in listed} == {"a", "b", "c"}
     assert sorted(listed, key=lambda dataset: (dataset.created_at_ms, dataset.dataset_id)) == listed
@@ -87,6 +89,19 @@ async def test_the_first_model_version_of_a_dataset_stays_pinned(catalogue):
     assert await catalogue.pin(dataset.dataset_id, "type2", "v1") == "v0"
 
 
+async def test_a_pin_gives_way_until_something_that_it_made_can_be_found(catalogue):
+    dataset = await catalogue.create_dataset("acme", "demo")
+    pin = partial(catalogue.pin, dataset.dataset_id, "separator", until=("light_stem",))
+    assert await pin("first") == "first"
+    await catalogue.add_track(track(dataset), "type2", [TASK], {"type2": "v0"})
+    assert await pin("second") == "second"
+    made = {"type2": "v0", "separator": "first"}
+    assert await catalogue.add_track(track(dataset), "type2", ["light_stem"], made) == made | {"separator": "second"}
+    made = {"type2": "v0", "separator": "second"}
+    assert await catalogue.add_track(track(dataset), "type2", ["light_stem"], made) == made
+    assert await pin("third") == "second"
+
+
 async def pinned_dataset(catalogue, version="v0"):
     dataset = await catalogue.create_dataset("acme", "demo")
     await catalogue.pin(dataset.dataset_id, "type2", version)
@@ -96,10 +111,10 @@ async def pinned_dataset(catalogue, version="v0"):
 
 async def test_a_pin_moves_when_every_live_track_is_ready_and_tells_which_is_not(catalogue):
     dataset, pinned = await pinned_dataset(catalogue)
-    await catalogue.add_track(track(dataset, "one"), "type2", [TASK], "v0")
-    await catalogue.add_track(track(dataset, "two"), "type2", [TASK], "v0")
-    await catalogue.add_track(track(dataset, "gone", expires_at_ms=1), "type2", [TASK], "v0")
-    await catalogue.add_track(track(dataset, "of the other type"), "type1", [TASK], "w0")
+    await catalogue.add_track(track(dataset, "one"), "type2", [TASK], {"type2": "v0"})
+    await catalogue.add_track(track(dataset, "two"), "type2", [TASK], {"type2": "v0"})
+    await catalogue.add_track(track(dataset, "gone", expires_at_ms=1), "type2", [TASK], {"type2": "v0"})
+    await catalogue.add_track(track(dataset, "of the other type"), "type1", [TASK], {"type1": "w0"})
     assert await catalogue.switch_pin(pinned, "v1", {("one", TASK)}) == {("two", TASK)}
     assert await catalogue.pinned_to(dataset.dataset_id, "type2") == "v0"
     assert await catalogue.switch_pin(pinned, "v1", {("one", TASK), ("two", TASK)}) == set()
@@ -112,24 +127,24 @@ async def test_a_pin_moves_when_every_live_track_is_ready_and_tells_which_is_not
 async def test_a_track_of_a_version_that_is_not_pinned_any_more_is_not_added(catalogue):
     dataset, pinned = await pinned_dataset(catalogue)
     await catalogue.switch_pin(pinned, "v1", set())
-    assert await catalogue.add_track(track(dataset), "type2", [TASK], "v0") == "v1"
+    assert await catalogue.add_track(track(dataset), "type2", [TASK], {"type2": "v0"}) == {"type2": "v1"}
     assert await catalogue.tracks("acme", dataset.dataset_id) == []
-    assert await catalogue.add_track(track(dataset), "type2", [TASK], "v1") == "v1"
+    assert await catalogue.add_track(track(dataset), "type2", [TASK], {"type2": "v1"}) == {"type2": "v1"}
     assert len(await catalogue.tracks("acme", dataset.dataset_id)) == 1
 
 
 async def test_adding_a_track_again_changes_nothing_and_a_new_task_joins_it(catalogue):
     dataset = await catalogue.create_dataset("acme", "demo")
-    await catalogue.add_track(track(dataset), "type2", [TASK], "v0")
-    await catalogue.add_track(track(dataset, filename="renamed"), "type2", [TASK, "motif"], "v0")
+    await catalogue.add_track(track(dataset), "type2", [TASK], {"type2": "v0"})
+    await catalogue.add_track(track(dataset, filename="renamed"), "type2", [TASK, "motif"], {"type2": "v0"})
     (held,) = await catalogue.tracks("acme", dataset.dataset_id)
     assert (held.filename, held.tasks, held.health.clipped) == ("t", (TASK, "motif"), True)
 
 
 async def test_only_tracks_with_every_task_of_that_encoder_type_are_usable(catalogue):
     dataset = await catalogue.create_dataset("acme", "demo")
-    await catalogue.add_track(track(dataset, "one"), "type2", [TASK], "v0")
-    await catalogue.add_track(track(dataset, "two"), "type1", [TASK], "v0")
+    await catalogue.add_track(track(dataset, "one"), "type2", [TASK], {"type2": "v0"})
+    await catalogue.add_track(track(dataset, "two"), "type1", [TASK], {"type1": "v0"})
     usable = await catalogue.tracks("acme", dataset.dataset_id, encoder_type="type2", needs=[(TASK,)])
     assert [held.track_id for held in usable] == ["one"]
     assert await catalogue.count_tracks("acme", dataset.dataset_id) == 2
@@ -138,7 +153,7 @@ async def test_only_tracks_with_every_task_of_that_encoder_type_are_usable(catal
 async def test_of_tasks_that_serve_the_same_need_one_is_enough(catalogue):
     dataset = await catalogue.create_dataset("acme", "demo")
     for name, tasks in (("mix", [TASK]), ("light", [TASK, "light_stem"]), ("vocals", [TASK, "stem_vocals"])):
-        await catalogue.add_track(track(dataset, name), "type2", tasks, "v0")
+        await catalogue.add_track(track(dataset, name), "type2", tasks, {"type2": "v0"})
     needs = [(TASK,), ("light_stem", "stem_vocals")]
     usable = await catalogue.tracks("acme", dataset.dataset_id, encoder_type="type2", needs=needs)
     assert [held.track_id for held in usable] == ["light", "vocals"]
@@ -146,7 +161,7 @@ async def test_of_tasks_that_serve_the_same_need_one_is_enough(catalogue):
 
 async def test_a_task_that_came_in_meanwhile_keeps_a_pin_where_it_is(catalogue):
     dataset, pinned = await pinned_dataset(catalogue)
-    await catalogue.add_track(track(dataset, "one"), "type2", [TASK, "stem_vocals"], "v0")
+    await catalogue.add_track(track(dataset, "one"), "type2", [TASK, "stem_vocals"], {"type2": "v0"})
     assert await catalogue.switch_pin(pinned, "v1", {("one", TASK)}) == {("one", "stem_vocals")}
     assert await catalogue.pinned_to(dataset.dataset_id, "type2") == "v0"
 
@@ -159,7 +174,7 @@ async def test_upkeep_asks_for_the_pins_of_encoder_types_and_not_for_the_separat
 
 async def test_an_expired_track_or_blob_is_gone(catalogue):
     dataset = await catalogue.create_dataset("acme", "demo")
-    await catalogue.add_track(track(dataset, expires_at_ms=1), "type2", [TASK], "v0")
+    await catalogue.add_track(track(dataset, expires_at_ms=1), "type2", [TASK], {"type2": "v0"})
     await catalogue.add_blob(Blob("acme", "file:///t", "sha", "t", 1, expires_at_ms=1))
     assert await catalogue.tracks("acme", dataset.dataset_id) == []
     with pytest.raises(NotFound):
