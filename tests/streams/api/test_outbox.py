@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 
 from streams import codec, outbox
-from streams.errors import Unavailable
+from streams.errors import TooLarge, Unavailable
 from streams.outbox import Outbox, Unconfirmed
-from streams.publish import Publisher
+from streams.publish import REQUEST_BYTES_MAX, Outgoing, Publisher, outgoing
 from streams.records import Job, Upload, now
 from streams.settings import Settings
 from streams.stores.database import Database
 from streams.topics import create_topics, full_name
-from tests.streams.api.conftest import Api
+from tests.streams.api.conftest import Api, ReachableOutbox
 
 
 def upload() -> Upload:
@@ -57,6 +58,31 @@ async def test_a_confirmation_that_comes_late_still_counts(api: Api, monkeypatch
     assert await api.outbox.waiting() == 1
     confirmed.set()
     await emptied(api.outbox)
+
+
+async def test_a_row_that_took_the_number_of_a_sent_one_is_kept(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process re-sent the first; meanwhile it was confirmed here, and its number given to the second."""
+    first, second = ("uploads", upload()), ("uploads", upload())
+    elsewhere = ReachableOutbox(api.database, api.outbox._settings, api.broker)
+    await elsewhere.post([first], [])
+    api.broker.refusing = True
+    with pytest.raises(Unconfirmed):
+        await elsewhere.post([second], [])
+    api.broker.refusing = False
+    await elsewhere._deliver([1], [outgoing(first[1], "uploads")])
+    assert await elsewhere.waiting() == 1
+
+
+async def test_on_the_real_broker_what_is_larger_than_it_takes_is_told_as_such(broker: str) -> None:
+    settings = Settings(kafka_bootstrap=broker, topic_prefix=f"{uuid.uuid4().hex}.")
+    await create_topics(settings)
+    publisher = Publisher(settings)
+    letter = Outgoing("uploads", b"key", bytes(2 << 20), [])
+    for out in (letter, replace(letter, topic="dead-letters", value=bytes(REQUEST_BYTES_MAX + 1))):
+        with pytest.raises(TooLarge):
+            await publisher.publish([out])
+    await publisher.publish([replace(letter, topic="dead-letters")])
+    await publisher.close()
 
 
 async def test_nothing_is_written_when_no_address_answers(migrated: Path) -> None:
