@@ -30,8 +30,8 @@ def search(search_type: str, **fields: Any) -> SearchRequest:
     return SearchRequest.model_validate({**defaults, "requested_at": now(), **fields})
 
 
-async def send(bootstrap: str, records: Iterable[Record | Outgoing]) -> None:
-    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+async def send(bootstrap: str, records: Iterable[Record | Outgoing], **options: Any) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, **options) as producer:
         for record in records:
             out = record
             if isinstance(out, Record):

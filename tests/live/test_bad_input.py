@@ -211,6 +211,17 @@ async def test_a_bad_search_request_is_answered_where_its_requester_looks(home, 
     assert (result.status, result.error.code) == ("failed", code)
 
 
+@pytest.mark.parametrize("codec_name", ["gzip", "snappy", "lz4", "zstd"])
+async def test_what_a_publisher_compresses_is_read(home, told, codec_name):
+    good = upload((home.path / "inbox" / "good.wav").as_uri())
+    await publisher.send(home.kafka_bootstrap, [good], compression_type=codec_name)
+
+    def is_there(records):
+        return any(publisher.job_id_of(record) == good.job.id and publisher.ended(record) for record in records)
+
+    assert await publisher.outcomes(home.kafka_bootstrap, is_there)
+
+
 async def test_a_query_that_cannot_be_heard_fails_its_search_with_the_reason(home, told):
     request = publisher.search(
         "1:n", query_uri=(home.path / "inbox" / "text.wav").as_uri(), candidate_dataset_name="kafka"
