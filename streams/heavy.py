@@ -29,6 +29,7 @@ from streams.errors import Defect, Invalid, SoundtraceError, Unavailable
 log = structlog.get_logger()
 START_LIMIT_S = 180.0  # the first start on a machine compiles numba functions (34 s seen on two busy cores)
 SPAWNS_MAX = 3
+OUT_OF_MEANS = "see which processes take the machine's memory and open files"
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -110,14 +111,22 @@ class Heavy:
 
     async def _spawn(self) -> None:
         self._kill()
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise Defect(f"the heavy child has no pipe: {error.strerror}", OUT_OF_MEANS) from None
         command = [sys.executable, "-m", "streams.heavy", str(theirs.fileno()), str(os.getpid())]
         command += [str(self._nice), str(self._memory_bytes)]
         # Not asyncio's subprocess: that may start it from another thread, whose end would kill it.
-        self._process = subprocess.Popen(  # noqa: ASYNC220
-            command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
-        )
-        theirs.close()
+        try:
+            self._process = subprocess.Popen(  # noqa: ASYNC220
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
+            )
+        except OSError as error:
+            ours.close()
+            raise Defect(f"the heavy child cannot be started: {error.strerror}", OUT_OF_MEANS) from None
+        finally:
+            theirs.close()
         self._pipe = Connection(ours.detach())
         began = time.monotonic()
         try:

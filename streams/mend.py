@@ -17,7 +17,7 @@ import structlog
 from models.separators import SeparatorCard
 from streams import cards, pipeline
 from streams.artifacts import artifact_name, unpack
-from streams.errors import NotFound, Unavailable
+from streams.errors import Defect, NotFound, Unavailable
 from streams.posting import Where, post
 from streams.stage import Resources
 from streams.stores.blobs import BlobMissing, Blobs
@@ -111,7 +111,8 @@ async def _mend_vectors(dataset: Pinned, kind: str, stores: Stores, done: _Done,
         done.seen.add(row.track_id)
         try:
             latents = unpack(await stores.blobs.get(artifact_name(row.tenant, row.audio_id, kind, version)))
-        except BlobMissing:
+        except (BlobMissing, Defect) as error:
+            log.warning("a track cannot be written to the index", track=row.track_id, kind=kind, reason=str(error))
             done.lost |= set() if kind in pipeline.AUXILIARY else {row.track_id}
             continue
         if held.get(row.track_id, 0) != len(latents.array):
@@ -144,10 +145,10 @@ async def _post_missing(dataset: Pinned, where: Where, stores: Stores, done: _Do
         done.seen.add(row.track_id)
         try:
             packed = await stores.blobs.get(artifact_name(row.tenant, row.audio_id, where.kind, where.version))
-        except BlobMissing:
+            await asyncio.to_thread(post, where, row.track_id, packed)
+        except (BlobMissing, Defect):
             done.lost |= {row.track_id} if bringing else set()
             continue
-        await asyncio.to_thread(post, where, row.track_id, packed)
         done.written.add(row.track_id)
 
 

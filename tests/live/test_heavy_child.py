@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from streams.errors import Defect
+from streams.errors import Defect, Unavailable
 from streams.heavy import ChildLost, Heavy
 from tests.live.processes import Journal, eventually, processes
 
@@ -49,6 +50,17 @@ async def test_a_child_that_was_killed_between_calls_is_replaced_unnoticed(heavy
     os.kill(first, signal.SIGKILL)
     await asyncio.to_thread(os.waitid, os.P_PID, first, os.WEXITED | os.WNOWAIT)  # dead, and not yet looked after
     assert await heavy.call(60, os.getpid) == heavy.pid != first
+
+
+async def test_a_child_that_cannot_be_forked_is_the_machines_fault_and_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr("streams.heavy.subprocess.Popen", fails)
+    with pytest.raises(Unavailable, match="cannot be started: Cannot allocate memory"):
+        await Heavy(nice=0, memory_bytes=MEMORY_BYTES).call(60, os.getpid)
 
 
 @beside_the_others

@@ -206,6 +206,17 @@ async def test_lost_postings_of_melodies_are_written_again(full):
     assert result.matches[0].filename == "again.wav"
 
 
+async def test_one_unreadable_artifact_stops_no_mending(full):
+    resources = full.resources
+    stores = Stores(resources.catalogue, resources.vectors, resources.postings, resources.blobs)
+    for kind in ("full_audio_latent", "motif"):
+        (name, _) = [name async for name in resources.blobs.list("artifacts/") if f"/{kind}-" in name]
+        await resources.blobs.delete(name)
+        await resources.blobs.put(name, b"torn")
+        mended = await mend(stores, rebuild=True)
+        assert (len(mended.lost), mended.tracks) == (1, 2), kind
+
+
 async def test_a_later_task_adds_its_stage_alone(way, monkeypatch):
     monkeypatch.setattr(separation, "separate", by_height)
     await way.ingest("one", tasks=("light_stem",))
