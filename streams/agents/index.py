@@ -44,14 +44,13 @@ async def index(stage: StageContext) -> None:
         expires_at_ms=_expiry_ms(stage.settings),
     )
     known = await stage.catalogue.has_tasks(row.dataset_id, row.track_id, work.encoder_type, done, work.model_version)
-    if not known:
-        versions: dict[str, str] = {work.encoder_type: work.model_version}
-        if pipeline.tasks_with_stems().intersection(done):
-            versions[pipeline.SEPARATOR] = work.separator
-        pinned = await stage.catalogue.add_track(row, work.encoder_type, done, versions)
-        if pinned != versions:
-            stage.send_on(_for_versions(pinned, stage))
-            return
+    versions: dict[str, str] = {work.encoder_type: work.model_version}
+    if pipeline.tasks_with_stems().intersection(done):
+        versions[pipeline.SEPARATOR] = work.separator
+    pinned = await stage.catalogue.add_track(row, work.encoder_type, done, versions)
+    if pinned != versions:
+        stage.send_on(_for_versions(pinned, stage))
+        return
     await _put_vectors(stage, row, audio)
     await _put_postings(stage, row, audio)
     live = await stage.catalogue.track(work.tenant, row.dataset_id, row.track_id)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, func, select, update
+from sqlalchemy import RowMapping, and_, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -273,6 +273,8 @@ class Catalogue:
     ) -> dict[str, str]:
         """Make a track, or more tasks of it, searchable. Idempotent; the first ingest's time and name stay.
 
+        The last ingest tells when it expires. One that has expired is as if it had never been there.
+
         Args:
             versions: by which model versions it was made: of the encoder type, and of what else the dataset pins.
         Returns: to which of these the dataset is pinned. When that are others, nothing was changed: what these need
@@ -297,7 +299,19 @@ class Catalogue:
             }
             if pinned != versions:
                 return pinned
-            await connection.execute(insert(connection, tables.tracks).values(values).on_conflict_do_nothing())
+            columns, held = tables.tracks.c, tables.track_tasks.c
+            same = and_(columns.dataset_id == track.dataset_id, columns.track_id == track.track_id)
+            gone = await connection.execute(delete(tables.tracks).where(same, ~_alive(columns.expires_at_ms)))
+            if gone.rowcount:
+                mine = and_(held.dataset_id == track.dataset_id, held.track_id == track.track_id)
+                await connection.execute(delete(tables.track_tasks).where(mine))
+            await connection.execute(
+                insert(connection, tables.tracks)
+                .values(values)
+                .on_conflict_do_update(
+                    index_elements=["dataset_id", "track_id"], set_={"expires_at_ms": track.expires_at_ms}
+                )
+            )
             statement = insert(connection, tables.track_tasks).values(rows)
             keys = ["dataset_id", "track_id", "encoder_type", "task"]
             await connection.execute(
@@ -310,11 +324,14 @@ class Catalogue:
     async def has_tasks(
         self, dataset_id: str, track_id: str, encoder_type: str, tasks: Iterable[str], model_version: str
     ) -> bool:
-        """Whether all these tasks of a track are searchable already, as made by this model version."""
-        columns = tables.track_tasks.c
+        """Whether all these tasks of a live track are searchable already, as made by this model version."""
+        columns, tracks = tables.track_tasks.c, tables.tracks.c
         async with self.database.read() as connection:
             rows = await connection.execute(
-                select(columns.task).where(
+                select(columns.task)
+                .join(tables.tracks, and_(tracks.dataset_id == columns.dataset_id, tracks.track_id == columns.track_id))
+                .where(
+                    _alive(tracks.expires_at_ms),
                     columns.dataset_id == dataset_id,
                     columns.track_id == track_id,
                     columns.encoder_type == encoder_type,

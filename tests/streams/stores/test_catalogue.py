@@ -6,7 +6,7 @@ import pytest
 
 from streams.errors import Conflict, NotFound
 from streams.records import Health
-from streams.stores.catalogue import Blob, Catalogue, TrackRow
+from streams.stores.catalogue import Blob, Catalogue, TrackRow, epoch_ms
 from streams.stores.database import Database
 
 TASK = "full_audio_latent"
@@ -179,6 +179,18 @@ async def test_an_expired_track_or_blob_is_gone(catalogue):
     assert await catalogue.tracks("acme", dataset.dataset_id) == []
     with pytest.raises(NotFound):
         await catalogue.blob("acme", "file:///t")
+
+
+async def test_an_expired_track_comes_back_as_a_new_one_and_the_last_ingest_prolongs_it(catalogue):
+    dataset = await catalogue.create_dataset("acme", "demo")
+    versions, far = {"type2": "v0"}, epoch_ms() + 86_400_000
+    await catalogue.add_track(track(dataset, expires_at_ms=1), "type2", [TASK, "motif"], versions)
+    assert not await catalogue.has_tasks(dataset.dataset_id, "t", "type2", [TASK], "v0")
+    await catalogue.add_track(track(dataset, filename="renamed", expires_at_ms=far), "type2", [TASK], versions)
+    (held,) = await catalogue.tracks("acme", dataset.dataset_id)
+    assert (held.filename, held.tasks, held.expires_at_ms) == ("renamed", (TASK,), far), "what it had is gone with it"
+    await catalogue.add_track(track(dataset, expires_at_ms=far + 1), "type2", [TASK], versions)
+    assert (await catalogue.track("acme", dataset.dataset_id, "t")).expires_at_ms == far + 1
 
 
 async def test_a_uri_stands_for_what_its_file_holds_now(catalogue):
