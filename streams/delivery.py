@@ -24,7 +24,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from streams import codec, pipeline
 from streams.answers import say_cancelled
-from streams.errors import Defect, InputError, SoundtraceError, Unavailable
+from streams.errors import Defect, InputError, SoundtraceError, TooLarge, Unavailable
 from streams.giving_up import Message, give_up, give_up_undecodable, say_letter
 from streams.ids import event_id
 from streams.publish import Outgoing, Publisher, outgoing
@@ -102,7 +102,12 @@ class Delivery:
         elif await self._ask(context, lambda: self._ledger.was_accepted(record.tenant, record.event_id)):
             return "repeated"
         outcome = await self._attempt(case)
-        await self._publish(context, context.outbox)
+        try:
+            await self._publish(context, context.outbox)
+        except TooLarge as error:
+            told = partial(give_up, context, case.message, record, error, 1)
+            outcome = await self._tell(context, case.message, error, 1, told)
+            await self._publish(context, context.outbox)
         if not isinstance(record, Work):  # only now: a crash before this repeats the request, with the same ids
             await self._ask(context, lambda: self._ledger.mark_accepted(record.tenant, record.event_id))
         await self._ask(context, lambda: self._ledger.forget_attempts(case.group, case.key))

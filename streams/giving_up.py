@@ -17,11 +17,12 @@ import streams
 from streams import answers, codec
 from streams.errors import InputError, SoundtraceError
 from streams.ids import derived_id
-from streams.publish import outgoing
+from streams.publish import REQUEST_BYTES_MAX, outgoing
 from streams.records import DeadLetter, Header, Job, Record, SearchRequest, Upload, Work, now
 from streams.stage import StageContext, request_of
 
 log = structlog.get_logger()
+VALUE_BYTES_MAX = REQUEST_BYTES_MAX - (1 << 20)  # of a record in a letter, which has to get through itself
 LATEST_S = 253_370_764_800.0  # the year 9999: a publisher's clock may say anything
 
 
@@ -45,9 +46,10 @@ async def give_up(
     context.outbox.clear()
     log.warning("given up", stage=context.row.name, code=error.code, reason=str(error))
     request = request_of(record) if isinstance(record, Work) else record
-    if isinstance(request, SearchRequest):
+    own = error.code != "job-inconsistent"  # else the results of that job are somebody else's
+    if isinstance(request, SearchRequest) and own:
         await answers.say_failed(context, record, request, error)
-    asked_wrongly = isinstance(record, SearchRequest) and isinstance(error, InputError)
+    asked_wrongly = isinstance(record, SearchRequest) and isinstance(error, InputError) and own
     if not asked_wrongly:
         job = record.job if isinstance(record, (Work, Upload)) else None
         say_letter(context, message, error, attempts, (getattr(request, "tenant", None), job))
@@ -73,6 +75,10 @@ def say_letter(
 ) -> None:
     """The letter alone. Needs no store, so it can be said of whatever came."""
     tenant, job = whose
+    value, remark = message.value, ""
+    if value is not None and len(value) > VALUE_BYTES_MAX:
+        remark = f" (of its {len(value)} bytes the first {VALUE_BYTES_MAX} are kept)"
+        value = value[:VALUE_BYTES_MAX]
     letter = DeadLetter(
         event_id=derived_id("letter", message.topic, message.partition, message.offset),
         failed_at=now(),
@@ -81,11 +87,11 @@ def say_letter(
         offset=message.offset,
         timestamp=datetime.fromtimestamp(min(max(message.timestamp_s, 0.0), LATEST_S), UTC),
         key=message.key,
-        value=message.value,
+        value=value,
         headers=tuple(Header(name=name, value=value) for name, value in message.headers),
         stage=context.row.name,
         error_code=error.code,
-        message=error.message,
+        message=error.message + remark,
         remedy=error.remedy,
         attempts=attempts,
         app_version=streams.__version__,

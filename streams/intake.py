@@ -34,6 +34,8 @@ NO_SUCH_FILE = frozenset(
         errno.ENAMETOOLONG,
         errno.ELOOP,
         errno.EINVAL,
+        errno.ENXIO,  # a socket
+        errno.ENODEV,
     )
 )
 

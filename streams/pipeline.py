@@ -244,7 +244,11 @@ def made_by(stage_name: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A Kafka topic as it is created. `flush_each` fsyncs every record: where its source cannot be asked again."""
+    """A Kafka topic as it is created. `flush_each` fsyncs every record: where its source cannot be asked again.
+
+    What others publish may be as large as Kafka's producers send by default, an eighth of what the broker takes: the
+    work and the letter that come of it carry it, and more.
+    """
 
     name: str
     partitions: int
@@ -253,8 +257,8 @@ class Topic:
 
     @property
     def config(self) -> dict[str, str]:
-        flush = {"flush.messages": "1"} if self.flush_each else {}
-        return {"retention.ms": str(self.retention_days * 86_400_000), "cleanup.policy": "delete", **flush}
+        requests = {"flush.messages": "1", "max.message.bytes": "1048588"} if self.flush_each else {}
+        return {"retention.ms": str(self.retention_days * 86_400_000), "cleanup.policy": "delete", **requests}
 
 
 @dataclass(frozen=True, slots=True)

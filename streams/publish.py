@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from streams import codec
-from streams.errors import Unavailable
+from streams.errors import TooLarge, Unavailable
 from streams.records import DeadLetter, Feature, Progress, Record, SearchRequest, SearchResult, Upload, Work
 from streams.settings import Settings
 from streams.topics import full_name
@@ -76,6 +76,7 @@ class Publisher:
         """Publish in order and wait until the broker has confirmed all.
 
         Raises: `Unavailable` when it has not; what was sent may arrive all the same, so readers drop repeats.
+            `TooLarge` `body-too-large` when it never will, as one of them is larger than it takes.
         """
         try:
             producer = await self._ready()
@@ -84,6 +85,9 @@ class Publisher:
                 for out in records
             ]
             await asyncio.gather(*confirmed)
+        except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
+            fact = f"what came of this record is larger than the {REQUEST_BYTES_MAX} bytes that the broker takes"
+            raise TooLarge(fact, "shorten its names and its metadata", code="body-too-large") from error
         except (KafkaError, OSError, TimeoutError) as error:
             await self.close()
             raise Unavailable(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from streams import cards, check, codec, pipeline
 from streams.artifacts import job_name
-from streams.errors import NotFound
+from streams.errors import Invalid, NotFound
 from streams.ids import event_id
 from streams.intake import Named, take_in
 from streams.records import Audio, Job, Progress, SearchRequest, Upload, Work, now
@@ -63,6 +63,7 @@ async def accept_upload(upload: Upload, stage: StageContext) -> None:
 async def accept_search(request: SearchRequest, stage: StageContext) -> None:
     asked = check.check_search_fields(request)
     await stage.ledger.agree_on_job(asked.tenant, asked.job_id, "search", 0, 1)
+    await _claim(asked, stage)
     view = await check.look_for_search(asked, stage.catalogue)
     plan = check.check_search(asked, view, stage.settings)
     audios = []
@@ -102,6 +103,15 @@ async def accept_search(request: SearchRequest, stage: StageContext) -> None:
             **skipped,
         )
         stage.send_on(await _counted_in(work, stage))
+
+
+async def _claim(request: SearchRequest, stage: StageContext) -> None:
+    """Hold a search to the request that its job is named by first. Raises: `Invalid` `job-inconsistent`."""
+    name = job_name(request.tenant, request.job_id, "request")
+    await stage.blobs.put(name, json.dumps({"event_id": request.event_id}).encode())
+    if json.loads(await stage.blobs.get(name))["event_id"] != request.event_id:
+        fact = f"job '{request.job_id}' is another request's already"
+        raise Invalid(fact, "ask again with a new job id", code="job-inconsistent")
 
 
 async def _counted_in(work: Work, stage: StageContext) -> Work:

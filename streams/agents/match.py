@@ -140,7 +140,8 @@ async def _described(
             )
             found.append((candidate, identical(told, mine.duration_s) if _is_same(query, candidate) else told))
     found.sort(key=lambda pair: (-round(pair[1].score, 3), -VERDICTS.index(pair[1].verdict), pair[0].uri))
-    ranks = enumerate(found[: request.limit], 1)
+    told_of = 1 if request.search_type == "1:1" else request.limit
+    ranks = enumerate(found[:told_of], 1)
     return tuple(describe(rank, candidate, told, stage.card) for rank, (candidate, told) in ranks)
 
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from streams import codec, pipeline
+from streams import codec, giving_up, pipeline
 from streams.delivery import Delivery
-from streams.errors import Defect, Invalid, Unavailable
+from streams.errors import Defect, Invalid, TooLarge, Unavailable
 from streams.giving_up import Message
+from streams.publish import REQUEST_BYTES_MAX
 from streams.records import Audio, Job, SearchRequest, Upload, Work, now
 from streams.settings import Settings
 from streams.stage import ArtifactGone, Resources
@@ -46,12 +47,14 @@ def work_of(request, audios=(AUDIO,), **fields):
 
 
 class Broker:
-    """Remembers what was confirmed; `refusals` times it does not confirm."""
+    """Remembers what was confirmed; `refusals` times it does not confirm, and nothing larger than it takes."""
 
     def __init__(self):
-        self.confirmed, self.refusals = [], 0
+        self.confirmed, self.refusals, self.bytes_max = [], 0, REQUEST_BYTES_MAX
 
     async def publish(self, records):
+        if any(len(out.value) > self.bytes_max for out in records):
+            raise TooLarge("too much", code="body-too-large")
         if self.refusals:
             self.refusals -= 1
             raise Unavailable("the broker is away")
@@ -237,6 +240,28 @@ async def test_nothing_is_lost_while_the_broker_does_not_confirm(stage):
     broker.refusals = 5
     await delivery.handle(message(work_of(UPLOAD)))
     assert len(broker.told("work.bulk.fingerprint")) == 1
+
+
+async def test_what_comes_out_larger_than_the_broker_takes_is_given_up_and_blocks_nobody(stage):
+    async def accept(request, context):
+        context.say(work_of(request, (AUDIO.model_copy(update={"filename": "x" * 2_000}),)), "work.bulk.decode")
+
+    delivery, broker, _ = stage("accept", accept)
+    broker.bytes_max = 5_500
+    await delivery.handle(message(UPLOAD.model_copy(update={"metadata": {"title": "x" * 4_000}}), topic="uploads"))
+    (letter,) = broker.told("dead-letters")
+    assert (letter.error_code, letter.job) == ("body-too-large", UPLOAD.job)
+    assert not broker.told("work.bulk.decode")
+
+
+async def test_a_letter_gets_through_whatever_came(stage, monkeypatch):
+    monkeypatch.setattr(giving_up, "VALUE_BYTES_MAX", 1_000)
+    delivery, broker, _ = stage("accept", None)
+    broker.bytes_max = 2_000
+    await delivery.handle(message(b"junk" * 1_000, topic="uploads"))
+    (letter,) = broker.told("dead-letters")
+    assert letter.value == b"junk" * 250
+    assert "of its 4000 bytes the first 1000 are kept" in letter.message
 
 
 async def test_a_cancelled_job_is_dropped_at_its_next_stage(stage):

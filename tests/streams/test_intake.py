@@ -1,6 +1,7 @@
 """Taking in what a request names: what may be read, what is refused, what is nobody's fault but a disk's."""
 
 import os
+import socket
 
 import pytest
 
@@ -47,12 +48,15 @@ async def test_too_many_bytes_are_refused(taken, tmp_path):
         await taken((tmp_path / "a.wav").as_uri())
 
 
-@pytest.mark.parametrize("name", ["missing.wav", "a.wav/b.wav", "x" * 300, "pipe", "folder", "circle"])
-async def test_what_is_no_file_is_not_found_and_blocks_nobody(taken, tmp_path, name):
+@pytest.mark.parametrize("name", ["missing.wav", "a.wav/b.wav", "x" * 300, "pipe", "socket", "folder", "circle"])
+async def test_what_is_no_file_is_not_found_and_blocks_nobody(taken, tmp_path, monkeypatch, name):
     (tmp_path / "a.wav").write_bytes(b"sound")
     (tmp_path / "folder").mkdir()
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
     os.mkfifo(tmp_path / "pipe")
+    monkeypatch.chdir(tmp_path)  # a socket's path may be 108 bytes long
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
     with pytest.raises((NotFound, Invalid)) as caught:
         await taken(f"{tmp_path.as_uri()}/{name}")
     assert caught.value.code in ("blob-not-found", "uri-not-allowed")

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from streams import cards, codec
-from streams.records import Feature, Job, SearchRequest, SearchResult, Upload, now
+from streams.records import DeadLetter, Feature, Job, SearchRequest, Upload, now
 from tests import signals
 from tests.streams.conftest import TUNES
 
@@ -98,16 +98,61 @@ async def test_m_to_n_is_cut_into_works_that_together_answer_every_query_once(wa
     assert [(result.job.index, result.job.size) for result in results] == [(0, 3), (1, 3), (2, 3)]
 
 
-async def test_a_dataset_that_grew_since_changes_nothing_for_a_search_that_is_done_again(way):
+async def ingested(way, job_id):
+    job = Job(id=job_id, index=0, size=1)
+    return await way.run(
+        Upload(
+            event_id=job_id, tenant="acme", dataset_name="demo", blob_uri=way.uri("first"), job=job, requested_at=now()
+        )
+    )
+
+
+async def test_a_dataset_that_grew_since_changes_nothing_for_a_search_that_is_done_again(way, monkeypatch):
+    async def never(*_):
+        return False
+
     await way.ingest("first")
     fields = {"query_uri": way.uri("first-higher"), "candidate_dataset_name": "demo"}
     await way.search("1:n", "again", **fields)
     await way.ingest("other")
-    request = SearchRequest(
-        event_id="other event", tenant="acme", requested_at=now(), job_id="again", search_type="1:n", **fields
-    )
-    (result,) = [record for record in await way.run(request) if isinstance(record, SearchResult)]
+    monkeypatch.setattr(way.resources.ledger, "was_accepted", never)
+    (result,) = await way.search("1:n", "again", **fields)
     assert [match.filename for match in result.matches] == ["first.wav"]
+
+
+async def test_a_job_is_the_request_s_that_named_it_first(way):
+    await way.ingest("first")
+    await way.ingest("other", dataset="second")
+    (own,) = await way.search("1:n", "same", query_uri=way.uri("first"), candidate_dataset_name="demo")
+    request = SearchRequest(
+        event_id="another's", tenant="acme", requested_at=now(), job_id="same", search_type="1:n",
+        query_uri=way.uri("other"), candidate_dataset_name="second",
+    )  # fmt: skip
+    (letter,) = await way.run(request)
+    assert isinstance(letter, DeadLetter)
+    assert (letter.error_code, letter.remedy) == ("job-inconsistent", "ask again with a new job id")
+    assert json.loads(await way.resources.blobs.get(own.details_uri))["query_audio_id"] == way.uri("first")
+
+
+@pytest.mark.parametrize("limit", [0, -3])
+async def test_a_one_to_one_search_tells_its_match_whatever_its_limit(way, limit):
+    uris = {"query_uri": way.uri("first"), "candidate_uri": way.uri("other")}
+    (result,) = await way.search("1:1", **uris, limit=limit)
+    assert [match.filename for match in result.matches] == ["other.wav"]
+
+
+async def test_a_track_that_expired_comes_back_by_another_ingest(way):
+    way.set(retention_days=-1)
+    assert (await ingested(way, "a"))[-1].error_code == "track-not-found"
+    way.set(retention_days=1)
+    last = (await ingested(way, "b"))[-1]
+    assert (last.kind, last.reused) == ("index", False)
+    (result,) = await way.search("1:n", query_uri=way.uri("first-higher"), candidate_dataset_name="demo")
+    assert [match.filename for match in result.matches] == ["first.wav"]
+    way.set(retention_days=9)
+    again = (await ingested(way, "c"))[-1]
+    assert again.reused
+    assert again.track.expires_at > last.track.expires_at
 
 
 async def test_above_the_exact_limit_the_index_makes_the_shortlist(way, classical):
