@@ -23,15 +23,18 @@ from models.fingerprint.recognise import kind_of
 from tests.bench import report
 from tests.quality.excerpts import SECONDS, Excerpt, excerpts, long_unknown, mixes, spliced, tracks, unknown
 from tests.quality.recognisers import Answer, Audfprint, Chromaprint, Ours, audfprint_installed
-from tests.quality.renditions import Rendition
+from tests.quality.renditions import Rendition, needed
 
 PLACED_S = 0.3  # a found place is the true one within
 STRANGERS_SHARE = 0.01
 GRIDS = {"chromaprint": np.arange(0.55, 0.96, 0.01), "audfprint2": np.arange(2, 60)}
+PEERS_NEED = {"fpcalc": "libchromaprint-tools", "ffmpeg": "ffmpeg"}  # the second by audfprint2, to read its files
 LENGTHS = (*map(str, SECONDS), "mix")
 
 
 def measure() -> dict[str, Any]:
+    for program, package in PEERS_NEED.items():
+        needed(program, package)
     indexed, strangers = tracks()
     known = [*excerpts(indexed), *mixes(indexed, strangers)]
     others = list(unknown(strangers))
