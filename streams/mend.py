@@ -67,7 +67,7 @@ async def keep_mended(resources: Resources) -> None:
 
 
 async def mend(stores: Stores, *, rebuild: bool = False, dataset_name: str | None = None) -> Mended:
-    """Write what the index and the postings lack; with `rebuild`, drop them first and write all of it anew.
+    """Write what the index and the postings lack; with `rebuild` all of it anew, while it is searched.
 
     Args:
         dataset_name: only datasets of that name, whichever tenant's; None for all.
@@ -100,9 +100,7 @@ async def _mend_vectors(dataset: Pinned, kind: str, stores: Stores, done: _Done,
     card = cards.pinned(dataset.encoder_type, dataset.model_version)
     version = cards.version_of(kind, card, await separator_of(dataset.dataset_id, stores.catalogue))
     collection = cards.collection_of(dataset.tenant, dataset.dataset_id, kind, card)
-    if rebuild:
-        await stores.vectors.drop(collection)
-    held = await stores.vectors.tracks(collection)
+    held = await stores.vectors.tracks(collection)  # before the rows: whatever it holds has had its row first
     needs = [pipeline.bringing(kind)]
     rows = await stores.catalogue.tracks(
         dataset.tenant, dataset.dataset_id, encoder_type=dataset.encoder_type, needs=needs
@@ -115,9 +113,15 @@ async def _mend_vectors(dataset: Pinned, kind: str, stores: Stores, done: _Done,
             log.warning("a track cannot be written to the index", track=row.track_id, kind=kind, reason=str(error))
             done.lost |= set() if kind in pipeline.AUXILIARY else {row.track_id}
             continue
-        if held.get(row.track_id, 0) != len(latents.array):
+        there = held.get(row.track_id, 0)
+        if rebuild or there != len(latents.array):
+            if there > len(latents.array):
+                await stores.vectors.delete_track(collection, row.track_id)
             await stores.vectors.upsert(collection, row.track_id, latents.array, latents.starts_s)
             done.written.add(row.track_id)
+    if rebuild:
+        for track_id in held.keys() - {row.track_id for row in rows}:
+            await stores.vectors.delete_track(collection, track_id)
 
 
 async def _mend_postings(dataset: Pinned, kind: str, stores: Stores, done: _Done, *, rebuild: bool) -> None:

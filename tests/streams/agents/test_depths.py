@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models import separate as separation
-from streams import pipeline
+from streams import cards, pipeline
 from streams.agents import match
 from streams.mend import Stores, mend
 from streams.records import SearchRequest, now
@@ -215,6 +215,29 @@ async def test_one_unreadable_artifact_stops_no_mending(full):
         await resources.blobs.put(name, b"torn")
         mended = await mend(stores, rebuild=True)
         assert (len(mended.lost), mended.tracks) == (1, 2), kind
+
+
+async def test_an_index_is_written_anew_while_it_is_searched(way, monkeypatch):
+    way.set(exact_candidates_max=1, shortlist_size=2, strangers=0)
+    await way.ingest("again", "other")
+    resources = way.resources
+    stores = Stores(resources.catalogue, resources.vectors, resources.postings, resources.blobs)
+    upsert, compared = resources.vectors.upsert, []
+
+    async def searched_before(*written):
+        fields = {"query_uri": way.uri("one"), "candidate_dataset_name": "demo"}
+        (result,) = await way.search("1:n", f"at-{len(compared)}", **fields)
+        compared.append(result.candidates_compared)
+        await upsert(*written)
+
+    dataset = await resources.catalogue.dataset_by_name("acme", "demo")
+    card = cards.current("type2")
+    collection = cards.collection_of("acme", dataset.dataset_id, "full_audio_latent", card)
+    await upsert(collection, "gone", np.ones((1, 128), np.float32), np.zeros(1))
+    monkeypatch.setattr(resources.vectors, "upsert", searched_before)
+    assert (await mend(stores, rebuild=True)).written == 2
+    assert compared == [2, 2]
+    assert "gone" not in await resources.vectors.tracks(collection)
 
 
 async def test_a_later_task_adds_its_stage_alone(way, monkeypatch):
