@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.content import ContentType, thresholds
-from models.fingerprint.landmarks import probes, rows
+from models.fingerprint.landmarks import places, probes, rows_together
 from models.fingerprint.peaks import Peaks, peaks
 from models.fingerprint.recognise import HYPOTHESES, recognise
 from models.fingerprint.voting import hypotheses
@@ -21,7 +20,7 @@ from tests.quality import verdict_figures as figures_of
 from tests.quality import verdict_jingles, verdict_pairs
 from tests.quality.changes import RATE_HZ, Samples
 from tests.quality.damages import Damage, faster
-from tests.quality.recognisers import TRACK_BIT, heard
+from tests.quality.recognisers import heard
 from tests.quality.renditions import Map, folder_of, kept, seeded
 from tests.quality.verdict_figures import NAMED, share
 from tests.quality.verdict_pairs import MODIFIED_S, Pair, Sources, drawn, loudness
@@ -85,24 +84,13 @@ def _seconds(at: int) -> float:
 
 
 def _answered(queries: Iterable[Peaks], library: Sequence[Peaks], content_type: ContentType) -> Iterator[bool]:
-    keys, payloads = _indexed(library)
     numbered = dict(enumerate(library))
+    keys, payloads = rows_together(numbered)
     for query in queries:
         asked = probes(query)
-        first, last = (np.searchsorted(keys, asked.keys, side=side) for side in ("left", "right"))
-        many = last - first
-        matched = np.repeat(first - np.concatenate([[0], np.cumsum(many)[:-1]]), many) + np.arange(many.sum())
+        matched = places(keys, asked.keys)
         guesses = hypotheses(asked, keys[matched], payloads[matched], pairs=HYPOTHESES, quads=HYPOTHESES)
         yield bool(recognise(query, numbered, guesses, thresholds=thresholds(content_type)))
-
-
-def _indexed(library: Sequence[Peaks]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Keys of all tracks in order, and their payloads with the track's number."""
-    found = [rows(one) for one in library]
-    keys = np.concatenate([mine for mine, _ in found])
-    payloads = np.concatenate([said | number << TRACK_BIT for number, (_, said) in enumerate(found)])
-    order = np.argsort(keys, kind="stable")
-    return keys[order], payloads[order]
 
 
 def _told(pairs: Sequence[Pair], content_type: ContentType) -> dict[str, Mapping[str, Any]]:
