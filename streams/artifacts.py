@@ -54,7 +54,8 @@ def artifact_name(tenant: str, audio_id: str, kind: str, version: str) -> str:
 
 
 def job_name(tenant: str, job_id: str, what: str) -> str:
-    """`tracks` (an accepted search's candidates and queries) or `details/<index>` (one query's complete answer)."""
+    """`request` (whose job it is), `tracks` (an accepted search's candidates and queries) or `details/<index>` (one
+    query's complete answer)."""
     return f"jobs/{_part(tenant)}/{_part(job_id)}/{what}.json"
 
 

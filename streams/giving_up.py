@@ -23,6 +23,7 @@ from streams.stage import StageContext, request_of
 
 log = structlog.get_logger()
 VALUE_BYTES_MAX = REQUEST_BYTES_MAX - (1 << 20)  # of a record in a letter, which has to get through itself
+BESIDE_BYTES_MAX = 1 << 16  # of its key and headers, which the letter has twice
 LATEST_S = 253_370_764_800.0  # the year 9999: a publisher's clock may say anything
 
 
@@ -75,10 +76,13 @@ def say_letter(
 ) -> None:
     """The letter alone. Needs no store, so it can be said of whatever came."""
     tenant, job = whose
-    value, remark = message.value, ""
+    key, value, headers, remark = message.key, message.value, message.headers, ""
     if value is not None and len(value) > VALUE_BYTES_MAX:
         remark = f" (of its {len(value)} bytes the first {VALUE_BYTES_MAX} are kept)"
         value = value[:VALUE_BYTES_MAX]
+    if len(key or b"") + sum(len(name.encode()) + len(content or b"") for name, content in headers) > BESIDE_BYTES_MAX:
+        remark += " (its key and its headers are too long to be kept)"
+        key, headers = None, []
     letter = DeadLetter(
         event_id=derived_id("letter", message.topic, message.partition, message.offset),
         failed_at=now(),
@@ -86,9 +90,9 @@ def say_letter(
         partition=message.partition,
         offset=message.offset,
         timestamp=datetime.fromtimestamp(min(max(message.timestamp_s, 0.0), LATEST_S), UTC),
-        key=message.key,
+        key=key,
         value=value,
-        headers=tuple(Header(name=name, value=value) for name, value in message.headers),
+        headers=tuple(Header(name=name, value=content) for name, content in headers),
         stage=context.row.name,
         error_code=error.code,
         message=error.message + remark,
@@ -98,7 +102,7 @@ def say_letter(
         tenant=tenant,
         job=job,
     )
-    context.outbox.append(replace(outgoing(letter, "dead-letters", message.headers), key=message.key))
+    context.outbox.append(replace(outgoing(letter, "dead-letters", headers), key=key))
 
 
 def _salvage_search(fields: dict[str, Any]) -> SearchRequest | None:

@@ -68,10 +68,11 @@ async def melodies_with(stage: StageContext, query: Query, candidate: Candidate)
     return await stage.heavy(share, mine, theirs, durations_s, None)
 
 
-async def has_melodies(stage: StageContext, candidate: Candidate) -> bool:
-    """Whether a candidate's melodies are stored, by today's `cards.MELODY` and the dataset's separator."""
-    names = [stage.name(candidate.audio_id, kind) for kind in KINDS]
-    return all([await stage.blobs.exists(name) for name in names])
+async def with_melodies(stage: StageContext, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those whose melodies are stored, by today's `cards.MELODY` and the dataset's separator."""
+    names = [[stage.name(candidate.audio_id, kind) for kind in KINDS] for candidate in candidates]
+    there = await stage.blobs.existing([name for each in names for name in each])
+    return [candidate for candidate, each in zip(candidates, names, strict=True) if there.issuperset(each)]
 
 
 def look_up(query: Packed, where: Where, listed: Collection[str], query_s: float) -> list[Guesses]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -43,7 +44,7 @@ class Stores:
 class Mended:
     """What a comparison found: `written` tracks were missing or incomplete, `lost` have no blob to write them from.
 
-    What the index holds beyond the catalogue is left alone: a hit counts only with a live row.
+    What the index holds beyond the catalogue is left alone, as a hit counts only with a live row, until it is rebuilt.
     """
 
     tracks: int
@@ -100,12 +101,18 @@ async def _mend_vectors(dataset: Pinned, kind: str, stores: Stores, done: _Done,
     card = cards.pinned(dataset.encoder_type, dataset.model_version)
     version = cards.version_of(kind, card, await separator_of(dataset.dataset_id, stores.catalogue))
     collection = cards.collection_of(dataset.tenant, dataset.dataset_id, kind, card)
-    held = await stores.vectors.tracks(collection)  # before the rows: whatever it holds has had its row first
-    needs = [pipeline.bringing(kind)]
-    rows = await stores.catalogue.tracks(
-        dataset.tenant, dataset.dataset_id, encoder_type=dataset.encoder_type, needs=needs
+    listed = partial(
+        stores.catalogue.tracks,
+        dataset.tenant,
+        dataset.dataset_id,
+        encoder_type=dataset.encoder_type,
+        needs=[pipeline.bringing(kind)],
     )
-    for row in rows:
+    held = await stores.vectors.tracks(collection)
+    if rebuild:
+        for track_id in held.keys() - {row.track_id for row in await listed()}:
+            await stores.vectors.delete_track(collection, track_id)
+    for row in await listed():  # asked again: one that came back meanwhile is written below
         done.seen.add(row.track_id)
         try:
             latents = unpack(await stores.blobs.get(artifact_name(row.tenant, row.audio_id, kind, version)))
@@ -119,9 +126,6 @@ async def _mend_vectors(dataset: Pinned, kind: str, stores: Stores, done: _Done,
                 await stores.vectors.delete_track(collection, row.track_id)
             await stores.vectors.upsert(collection, row.track_id, latents.array, latents.starts_s)
             done.written.add(row.track_id)
-    if rebuild:
-        for track_id in held.keys() - {row.track_id for row in rows}:
-            await stores.vectors.delete_track(collection, track_id)
 
 
 async def _mend_postings(dataset: Pinned, kind: str, stores: Stores, done: _Done, *, rebuild: bool) -> None:

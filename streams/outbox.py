@@ -16,8 +16,9 @@ import structlog
 from sqlalchemy import and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from streams import pipeline
 from streams.codec import Headers
-from streams.errors import SoundtraceError, Unavailable
+from streams.errors import SoundtraceError, TooLarge, Unavailable
 from streams.publish import Outgoing, job_of, outgoing
 from streams.records import Record
 from streams.settings import Settings
@@ -30,6 +31,7 @@ REACH_S = 2.0
 GIVE_UP_S = 60.0  # then a delivery counts as lost and the pump takes it over
 PUMP_S = (0.5, 10.0)  # first and longest pause between two rounds of the pump
 PUMP_ROWS = 100
+BESIDE_BYTES = 16_384  # key, headers and frame of a record
 
 log = structlog.get_logger(__name__)
 
@@ -58,11 +60,16 @@ class Outbox:
     async def post(self, records: Sequence[tuple[str, Record]], incoming: Headers) -> None:
         """Take on a job: its (topic, record) pairs, with the trace context of `incoming`.
 
-        Raises: `Unavailable` when nothing was written, `Unconfirmed` when the job was and will run later.
+        Raises: `Unavailable` when nothing was written, `Unconfirmed` when the job was and will run later, `TooLarge`
+            `body-too-large` for what no topic of requests takes.
         """
         if not await self.reachable():
             raise Unavailable("the broker cannot be reached", "nothing was started: send the request again")
         letters = [outgoing(record, topic, incoming) for topic, record in records]
+        limit_bytes = pipeline.ASKED_BYTES_MAX - BESIDE_BYTES
+        if any(len(letter.value) > limit_bytes for letter in letters):
+            fact = f"what this asks for takes more than {limit_bytes} bytes as a record"
+            raise TooLarge(fact, "name less in one request", code="body-too-large", limit_bytes=limit_bytes)
         async with self._database.write() as connection:
             retention_days = self._settings.retention_days
             await merge(connection, *(record for _, record in records), retention_days=retention_days)

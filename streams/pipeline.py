@@ -257,7 +257,7 @@ class Topic:
 
     @property
     def config(self) -> dict[str, str]:
-        requests = {"flush.messages": "1", "max.message.bytes": "1048588"} if self.flush_each else {}
+        requests = {"flush.messages": "1", "max.message.bytes": str(ASKED_BYTES_MAX)} if self.flush_each else {}
         return {"retention.ms": str(self.retention_days * 86_400_000), "cleanup.policy": "delete", **requests}
 
 
@@ -281,6 +281,7 @@ class Worker:
     child_nice: int = 0
 
 
+ASKED_BYTES_MAX = 1_048_588  # of a request with its key and headers: what Kafka's producers send by default
 REQUEST_TOPICS = {"bulk": "uploads", "live": "search-requests"}  # what `accept` reads on each lane
 
 WORKERS = (

@@ -23,7 +23,7 @@ from streams.answers import Answer, say
 from streams.artifacts import job_name
 from streams.cohort import cohort_of
 from streams.matches import Candidate, compare_block, compare_sections, describe, score_block
-from streams.melody import has_melodies, melodies_with, shared_melodies
+from streams.melody import melodies_with, shared_melodies, with_melodies
 from streams.recognition import recognised
 from streams.records import Job, Match, SearchRequest
 from streams.shortlist import shortlist
@@ -42,7 +42,7 @@ async def match(stage: StageContext) -> None:
     queries, candidates = await queries_of(stage, request, tracks), await candidates_of(stage, request, tracks)
     skipped = stage.work.candidates_skipped + len(tracks.get("candidates", candidates)) - len(candidates)
     if not layers_of(request):
-        there = [candidate for candidate in candidates if await has_melodies(stage, candidate)]
+        there = candidates if request.search_type == "1:1" else await with_melodies(stage, candidates)
         skipped, candidates = skipped + len(candidates) - len(there), there
         for query in queries:
             query.compared = sum(_is_other(query, candidate) for candidate in candidates)
@@ -158,7 +158,7 @@ async def _melodies(
     found = query.melodies.get(candidate.audio_id)
     if found is None and by_windows is not None and by_windows.verdict == "same_composition":
         return await melodies_with(stage, query, candidate)
-    return found or (() if await has_melodies(stage, candidate) else None)
+    return found or (() if await with_melodies(stage, [candidate]) else None)
 
 
 def _chosen(query: Query, candidates: list[Candidate], layers: tuple[str, ...], limit: int) -> list[Candidate]:

@@ -6,7 +6,7 @@ and a put of what exists has nothing to do.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -47,6 +47,9 @@ class Blobs(Protocol):
         """Bytes; None where there is no such blob."""
 
     async def exists(self, name: str) -> bool: ...
+
+    async def existing(self, names: Iterable[str]) -> set[str]:
+        """Which of these blobs there are, asked in one go."""
 
     async def delete(self, name: str) -> None:
         """Remove; nothing there is success."""

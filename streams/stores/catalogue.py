@@ -182,15 +182,20 @@ class Catalogue:
         """The model version a dataset keeps for an encoder type: the given one where none is pinned yet.
 
         Args:
-            until: tasks. While the dataset has no track with one of them, what is pinned gives way: nothing was made
-                by it that anybody could find.
+            until: tasks. While the dataset has no live track with one of them, what is pinned gives way: nothing that
+                it made could be found.
         """
         values = {"dataset_id": dataset_id, "encoder_type": encoder_type, "model_version": model_version}
         held = await self.pinned_to(dataset_id, encoder_type)
         if held == model_version or (held is not None and not until):
             return held
-        tasks, pins = tables.track_tasks.c, tables.pins.c
-        made = select(tasks.task).where(tasks.dataset_id == dataset_id, tasks.task.in_(until)).limit(1)
+        tasks, tracks, pins = tables.track_tasks.c, tables.tracks.c, tables.pins.c
+        made = (
+            select(tasks.task)
+            .join(tables.tracks, and_(tracks.dataset_id == tasks.dataset_id, tracks.track_id == tasks.track_id))
+            .where(tasks.dataset_id == dataset_id, tasks.task.in_(until), _alive(tracks.expires_at_ms))
+            .limit(1)
+        )
         async with self.database.write() as connection:
             await connection.execute(insert(connection, tables.pins).values(values).on_conflict_do_nothing())
             if until and (await connection.execute(made)).first() is None:

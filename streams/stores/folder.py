@@ -20,7 +20,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from itertools import islice
@@ -69,20 +69,14 @@ class FolderBlobs:
         return await asyncio.to_thread(read)
 
     async def size(self, name: str) -> int | None:
-        path = self._path(name)
-
-        def measure() -> int | None:
-            with _as_unavailable("look up a blob"):
-                try:
-                    found = path.stat()
-                except (FileNotFoundError, NotADirectoryError):
-                    return None
-                return found.st_size if stat.S_ISREG(found.st_mode) else None
-
-        return await asyncio.to_thread(measure)
+        return await asyncio.to_thread(_size, self._path(name))
 
     async def exists(self, name: str) -> bool:
         return await self.size(name) is not None
+
+    async def existing(self, names: Iterable[str]) -> set[str]:
+        paths = {name: self._path(name) for name in names}
+        return await asyncio.to_thread(lambda: {name for name, path in paths.items() if _size(path) is not None})
 
     async def delete(self, name: str) -> None:
         path = self._path(name)
@@ -163,6 +157,15 @@ def _remove_if_dead(partial: Path) -> None:
     with suppress(FileNotFoundError), partial.open("rb") as file, suppress(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         partial.unlink()
+
+
+def _size(path: Path) -> int | None:
+    with _as_unavailable("look up a blob"):
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 @contextmanager

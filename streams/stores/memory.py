@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,9 @@ class MemoryBlobs:
 
     async def exists(self, name: str) -> bool:
         return check_name(name) in self._blobs
+
+    async def existing(self, names: Iterable[str]) -> set[str]:
+        return {name for name in names if check_name(name) in self._blobs}
 
     async def delete(self, name: str) -> None:
         self._blobs.pop(check_name(name), None)

@@ -53,7 +53,7 @@ class Broker:
         self.confirmed, self.refusals, self.bytes_max = [], 0, REQUEST_BYTES_MAX
 
     async def publish(self, records):
-        if any(len(out.value) > self.bytes_max for out in records):
+        if any(_bytes(out) > self.bytes_max for out in records):
             raise TooLarge("too much", code="body-too-large")
         if self.refusals:
             self.refusals -= 1
@@ -64,6 +64,10 @@ class Broker:
         name = {"dead-letters": "dead_letter", "results": "search_result", "features": "feature"}.get(topic)
         name = name or ("progress" if topic == "progress" else "work")
         return [codec.decode(out.value, name) for out in self.confirmed if out.topic == topic]
+
+
+def _bytes(out):
+    return len(out.value) + len(out.key or b"") + sum(len(content) for _, content in out.headers)
 
 
 @pytest.fixture
@@ -262,6 +266,11 @@ async def test_a_letter_gets_through_whatever_came(stage, monkeypatch):
     (letter,) = broker.told("dead-letters")
     assert letter.value == b"junk" * 250
     assert "of its 4000 bytes the first 1000 are kept" in letter.message
+    headers = [("x", bytes(giving_up.BESIDE_BYTES_MAX))]
+    await delivery.handle(message(b"junk", topic="uploads", offset=8, headers=headers))
+    (_, letter) = broker.told("dead-letters")
+    assert (letter.value, letter.key, letter.headers) == (b"junk", None, ())
+    assert "its key and its headers are too long" in letter.message
 
 
 async def test_a_cancelled_job_is_dropped_at_its_next_stage(stage):

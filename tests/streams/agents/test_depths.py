@@ -153,6 +153,23 @@ async def test_stems_that_have_no_harmony_have_no_sections(way):
     assert "drums have no harmony" in letter.error.message
 
 
+async def test_a_melody_of_two_files_that_is_gone_is_heard_again(way, monkeypatch):
+    monkeypatch.setattr(separation, "separate", by_height)
+    uris, blobs = {"query_uri": way.uri("one"), "candidate_uri": way.uri("again")}, way.resources.blobs
+    (first,) = await way.search("1:1", "first", **uris, depth="motif")
+    kept, get = [name async for name in blobs.list("artifacts/") if "/contour-" in name], blobs.get
+
+    async def swept(name):
+        while name in kept:
+            await blobs.delete(kept.pop())
+        return await get(name)
+
+    monkeypatch.setattr(blobs, "get", swept)
+    (again,) = await way.search("1:1", "again", **uris, depth="motif")
+    assert "work.live.motif" in way.passed
+    assert (again.status, again.matches[0].score) == ("completed", first.matches[0].score)
+
+
 @pytest.mark.parametrize("lost", ["motif", "contour"])
 async def test_a_track_whose_melodies_are_not_stored_is_told_as_skipped(full, lost):
     catalogue, blobs = full.resources.catalogue, full.resources.blobs

@@ -85,6 +85,13 @@ async def test_on_the_real_broker_what_is_larger_than_it_takes_is_told_as_such(b
     await publisher.close()
 
 
+async def test_what_no_topic_takes_is_refused_and_not_written(api: Api) -> None:
+    large = upload().model_copy(update={"metadata": {"title": "x" * (1 << 20)}})
+    with pytest.raises(TooLarge):
+        await api.outbox.post([("uploads", large)], [])
+    assert await api.outbox.waiting() == 0
+
+
 async def test_nothing_is_written_when_no_address_answers(migrated: Path) -> None:
     settings = Settings(kafka_bootstrap="127.0.0.1:1,[::1]:1,junk")
     database = Database(f"sqlite+aiosqlite:///{migrated}")

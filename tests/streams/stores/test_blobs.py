@@ -41,6 +41,7 @@ async def test_what_was_put_is_got(blobs, data):
     await blobs.put(NAME, data)
     assert await blobs.get(NAME) == data
     assert await blobs.size(NAME) == len(data)
+    assert await blobs.existing([NAME, f"{NAME}x"]) == {NAME}
     assert await blobs.exists(NAME)
 
 
