@@ -75,7 +75,7 @@ class Ours:
             "times_real_time": sounding_s / spent_s,
             "peaks_per_s": sum(map(len, self.found.values())) / sounding_s,
             "rows_per_s": len(self.keys) / sounding_s,
-            "rows_mb_per_h": 12 * len(self.keys) / sounding_s * 3_600 / 1e6,
+            "rows_mb_per_h": 10 * len(self.keys) / sounding_s * 3_600 / 1e6,
             "peaks_mb_per_h": 8 * sum(map(len, self.found.values())) / sounding_s * 3_600 / 1e6,
         }
 
