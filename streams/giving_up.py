@@ -17,12 +17,12 @@ import streams
 from streams import answers, codec
 from streams.errors import InputError, SoundtraceError
 from streams.ids import derived_id
-from streams.publish import REQUEST_BYTES_MAX, outgoing
+from streams.publish import RECORD_BYTES_MAX, outgoing
 from streams.records import DeadLetter, Header, Job, Record, SearchRequest, Upload, Work, now
 from streams.stage import StageContext, request_of
 
 log = structlog.get_logger()
-VALUE_BYTES_MAX = REQUEST_BYTES_MAX - (1 << 20)  # of a record in a letter, which has to get through itself
+VALUE_BYTES_MAX = RECORD_BYTES_MAX - (1 << 20)  # of a record in a letter, which has to get through itself
 BESIDE_BYTES_MAX = 1 << 16  # of its key and headers, which the letter has twice
 LATEST_S = 253_370_764_800.0  # the year 9999: a publisher's clock may say anything
 

@@ -20,7 +20,7 @@ from streams.records import DeadLetter, Feature, Progress, Record, SearchRequest
 from streams.settings import Settings
 from streams.topics import full_name
 
-REQUEST_BYTES_MAX = 8 * 1024 * 1024
+RECORD_BYTES_MAX = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Publisher:
             ]
             await asyncio.gather(*confirmed)
         except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
-            fact = f"what came of this record is larger than the {REQUEST_BYTES_MAX} bytes that the broker takes"
+            fact = f"what came of this record is larger than the {RECORD_BYTES_MAX} bytes that the broker takes"
             raise TooLarge(fact, "shorten its names and its metadata", code="body-too-large") from error
         except (KafkaError, OSError, TimeoutError) as error:
             await self.close()
@@ -102,7 +102,7 @@ class Publisher:
                     acks="all",
                     enable_idempotence=True,
                     linger_ms=0,
-                    max_request_size=REQUEST_BYTES_MAX,
+                    max_request_size=RECORD_BYTES_MAX,
                     request_timeout_ms=15_000,
                 )
                 try:

@@ -105,7 +105,8 @@ async def _make_ready(done: Switched, kind: str, makers: list[_Maker], vectors: 
         track_id = maker.row.track_id
         stored = await maker.windows(kind)
         if stored is None:
-            done.lost = sorted({*done.lost, *(() if kind in pipeline.AUXILIARY else (track_id,))})
+            if kind not in pipeline.AUXILIARY:
+                done.lost = sorted({*done.lost, track_id})
         elif held.get(track_id, 0) != len(stored.array):
             await vectors.upsert(collection, track_id, stored.array, stored.starts_s)
             done.made += kind == "full_audio_latent"

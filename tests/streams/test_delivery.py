@@ -12,7 +12,7 @@ from streams import codec, giving_up, pipeline
 from streams.delivery import Delivery
 from streams.errors import Defect, Invalid, TooLarge, Unavailable
 from streams.giving_up import Message
-from streams.publish import REQUEST_BYTES_MAX
+from streams.publish import RECORD_BYTES_MAX
 from streams.records import Audio, Job, SearchRequest, Upload, Work, now
 from streams.settings import Settings
 from streams.stage import ArtifactGone, Resources
@@ -50,7 +50,7 @@ class Broker:
     """Remembers what was confirmed; `refusals` times it does not confirm, and nothing larger than it takes."""
 
     def __init__(self):
-        self.confirmed, self.refusals, self.bytes_max = [], 0, REQUEST_BYTES_MAX
+        self.confirmed, self.refusals, self.bytes_max = [], 0, RECORD_BYTES_MAX
 
     async def publish(self, records):
         if any(_bytes(out) > self.bytes_max for out in records):

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer
 from streams import codec, outbox
 from streams.errors import TooLarge, Unavailable
 from streams.outbox import Outbox, Unconfirmed
-from streams.publish import REQUEST_BYTES_MAX, Outgoing, Publisher, outgoing
+from streams.publish import RECORD_BYTES_MAX, Outgoing, Publisher, outgoing
 from streams.records import Job, Upload, now
 from streams.settings import Settings
 from streams.stores.database import Database
@@ -78,7 +78,7 @@ async def test_on_the_real_broker_what_is_larger_than_it_takes_is_told_as_such(b
     await create_topics(settings)
     publisher = Publisher(settings)
     letter = Outgoing("uploads", b"key", bytes(2 << 20), [])
-    for out in (letter, replace(letter, topic="dead-letters", value=bytes(REQUEST_BYTES_MAX + 1))):
+    for out in (letter, replace(letter, topic="dead-letters", value=bytes(RECORD_BYTES_MAX + 1))):
         with pytest.raises(TooLarge):
             await publisher.publish([out])
     await publisher.publish([replace(letter, topic="dead-letters")])
